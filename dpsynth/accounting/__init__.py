@@ -1,0 +1,1 @@
+"""What a mechanism costs: unit, budget, events, accountants, filter."""
