@@ -1,0 +1,214 @@
+"""The curator: holds the rows, answers questions about them through the gate, and keeps the ledger's books."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import DpEvent, ZCDpEvent
+from dpsynth.accounting.zcdp import rho_from_budget
+from dpsynth.curator._sealed import Private
+from dpsynth.curator.allowance import Allowance
+from dpsynth.curator.gate import Gate
+from dpsynth.curator.ingest import TableLike, check_header, read_rows, source_of
+from dpsynth.curator.marginals import MarginalCounter, measure_marginal
+from dpsynth.curator.queries import MarginalSession, NoisyMarginal
+from dpsynth.curator.rows import PrivateRows
+from dpsynth.curator.selection import select_clique
+from dpsynth.curator.sources.base import RowSource
+from dpsynth.errors import DpsynthError, InvalidInput
+from dpsynth.ledger import Ledger, OpenToken
+from dpsynth.randomness import NoiseSource, SystemNoise
+from dpsynth.schema.domain import Clique, Domain
+from dpsynth.schema.schema import Schema
+
+
+class Curator:
+    """Answers noisy questions about one data set and charges each of them to its ledger."""
+
+    __slots__ = (
+        "_charged",
+        "_control_fraction",
+        "_ledger",
+        "_noise",
+        "_planted",
+        "_rows",
+        "_source",
+        "release_id",
+        "schema",
+    )
+
+    def __init__(
+        self,
+        source: RowSource,
+        schema: Schema,
+        *,
+        ledger: Ledger,
+        noise: NoiseSource,
+        control_fraction: Fraction,
+        planted: NDArray[np.int32] | None,
+        release_id: str,
+    ) -> None:
+        """Use `Curator.open` instead."""
+        self.schema = schema
+        self.release_id = release_id
+        self._source = source
+        self._ledger = ledger
+        self._noise = noise
+        self._control_fraction = control_fraction
+        self._planted = planted
+        self._rows: Private[PrivateRows] | None = None
+        self._charged: list[tuple[str, DpEvent]] = []
+
+    @classmethod
+    def open(
+        cls,
+        data: TableLike,
+        schema: Schema,
+        *,
+        ledger: Ledger,
+        noise: NoiseSource | None = None,
+        control_fraction: Fraction = Fraction(0),
+        planted: NDArray[np.int32] | None = None,
+        release_id: str | None = None,
+    ) -> Curator:
+        """Return a curator for `data`; only its header is read, rows wait until a question has been paid for.
+
+        Args:
+            data: a path to a CSV or Parquet file, a pandas frame or an object with an Arrow stream.
+            schema: what is publicly known about it; must have no blanks.
+            ledger: where every charge goes.
+            noise: source of privacy noise; the operating system's entropy if None. Anything else cannot be certified.
+            control_fraction: chance of each unit to be held back as a control for the internal audit.
+            planted: canary codes added to the training rows, shape (canaries, columns).
+            release_id: name of the release in the ledger; a new random one if None.
+
+        Raises:
+            SchemaError: the schema has blanks.
+            TableError: the header does not fit the schema.
+        """
+        schema.require_complete()
+        if not 0 <= control_fraction < 1:
+            raise InvalidInput("control_fraction must be at least 0 and below 1")
+        source = source_of(data, schema)
+        check_header(source, schema)
+        return cls(
+            source,
+            schema,
+            ledger=ledger,
+            noise=SystemNoise() if noise is None else noise,
+            control_fraction=control_fraction,
+            planted=planted,
+            release_id=uuid.uuid4().hex if release_id is None else release_id,
+        )
+
+    @property
+    def domain(self) -> Domain:
+        """Names and sizes of the columns after discretisation."""
+        return self.schema.domain
+
+    @property
+    def certifiable(self) -> bool:
+        """Whether the noise came from a source that a certificate may vouch for."""
+        return self._noise.certifiable
+
+    @property
+    def planted(self) -> int:
+        """The number of canaries among the training rows."""
+        return 0 if self._planted is None else len(self._planted)
+
+    @property
+    def charged(self) -> tuple[tuple[str, DpEvent], ...]:
+        """Every question answered so far, as (purpose, event), oldest first."""
+        return tuple(self._charged)
+
+    @contextmanager
+    def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
+        """Reserve `budget`, open the data, answer questions until the context ends; see `MarginalQueries.within`.
+
+        Raises:
+            BudgetNotSet: the data set has no budget.
+            BudgetExceeded: the reservation does not fit; no row was touched.
+            InvalidBudget: delta is 0, so the budget buys no Gaussian noise.
+
+        Privacy: order of writes is RESERVE, OPEN, first row read, answers, SETTLE; a crash keeps the full charge.
+        """
+        rho = rho_from_budget(budget)
+        reservation = self._ledger.reserve(
+            self.schema.dataset,
+            release_id=self.release_id,
+            purpose=purpose,
+            event=ZCDpEvent(rho),
+            asked=str(budget),
+            unit=self.schema.unit.describe(),
+            certifiable=self.certifiable,
+        )
+        token = self._ledger.open(reservation)
+        allowance = Allowance(self.schema.dataset, rho)
+        try:
+            counter = MarginalCounter(self._load(token), self.domain, self.schema.unit)
+            yield _Session(counter, allowance, Gate(allowance, self._noise))
+        finally:
+            allowance.close()
+            self._charged.extend(allowance.charged)
+            self._ledger.settle(token, allowance.charged)
+
+    def sealed_rows(self) -> Private[PrivateRows]:
+        """Return the rows, sealed.
+
+        Raises:
+            DpsynthError: when no question has opened the data yet.
+        """
+        if self._rows is None:
+            raise DpsynthError("the data has not been opened: nothing has been charged for it yet")
+        return self._rows
+
+    def _load(self, token: OpenToken) -> Private[PrivateRows]:
+        if self._rows is None:
+            self._rows = read_rows(
+                self._source,
+                self.schema,
+                token,
+                noise=self._noise,
+                control_fraction=self._control_fraction,
+                planted=self._planted,
+            )
+        return self._rows
+
+
+class _Session:
+    """Answers to marginal questions, drawn from one allowance."""
+
+    __slots__ = ("_allowance", "_counter", "_gate")
+
+    def __init__(self, counter: MarginalCounter, allowance: Allowance, gate: Gate) -> None:
+        self._counter = counter
+        self._allowance = allowance
+        self._gate = gate
+
+    @property
+    def rho(self) -> Fraction:
+        return self._allowance.rho
+
+    @property
+    def remaining_rho(self) -> Fraction:
+        return self._allowance.remaining_rho
+
+    def measure(self, clique: Clique, rho: Fraction) -> NoisyMarginal:
+        return measure_marginal(self._counter, self._gate, clique, rho)
+
+    def select(
+        self,
+        estimates: Mapping[Clique, NDArray[np.float64]],
+        rho: Fraction,
+        *,
+        weights: Mapping[Clique, int],
+        penalties: Mapping[Clique, float],
+    ) -> Clique:
+        return select_clique(self._counter, self._gate, estimates, rho, weights=weights, penalties=penalties)

@@ -1,0 +1,172 @@
+"""Rows come in here: read, coded by the public schema, bounded per unit, split by secret coins.
+
+Nothing in this module depends on more than one record at a time except the bounding of one unit's own rows. It needs
+the ledger's OPEN token to run at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dpsynth.curator._sealed import Private
+from dpsynth.curator.rows import PrivateRows, compact
+from dpsynth.curator.sources.base import Cells, RowSource
+from dpsynth.curator.sources.csv_file import CsvFile
+from dpsynth.curator.sources.frame import Frame, frame_from_arrow
+from dpsynth.curator.sources.parquet_file import ParquetFile
+from dpsynth.errors import TableError
+from dpsynth.ledger import OpenToken
+from dpsynth.randomness import NoiseSource, secret_coins, uniform_words
+from dpsynth.schema.codec import encode_cells
+from dpsynth.schema.schema import Schema
+
+TableLike: TypeAlias = str | Path | pd.DataFrame | object
+"""A path to a CSV or Parquet file, a pandas frame, or an object with `__arrow_c_stream__`."""
+
+
+def source_of(data: TableLike, schema: Schema) -> RowSource:
+    """Return the source for `data`, with the schema's delimiter and encoding where it is a CSV file.
+
+    Raises:
+        TableError: when nothing here can read it.
+    """
+    if isinstance(data, pd.DataFrame):
+        return Frame(data)
+    if isinstance(data, (str, Path)):
+        path = Path(data)
+        if path.suffix.lower() in {".parquet", ".pq"}:
+            return ParquetFile(path)
+        return CsvFile(path, delimiter=schema.dialect.delimiter, encoding=schema.dialect.encoding)
+    if hasattr(data, "__arrow_c_stream__"):
+        return frame_from_arrow(data)
+    raise TableError(
+        f"cannot read a table from a {type(data).__name__}; give a path to a CSV or Parquet file, a pandas frame or an "
+        "object that offers an Arrow stream"
+    )
+
+
+def check_header(source: RowSource, schema: Schema) -> dict[str, int]:
+    """Return where each needed column stands in the source; reads the header only.
+
+    Raises:
+        TableError: names missing, surplus and repeated columns at once. Names that only the file has are given by
+            position: in a file without a header they would be somebody's cells.
+    """
+    names = source.column_names()
+    unit_column = [schema.unit.id_column] if schema.unit.id_column is not None else []
+    needed = [column.name for column in schema.columns] + unit_column
+    known = {*needed, *schema.ignored}
+    problems = []
+    repeated = [name for name, times in Counter(names).items() if times > 1]
+    if repeated:
+        places = [str(place + 1) for place, name in enumerate(names) if name in repeated]
+        problems.append(f"the header repeats a column name (positions {', '.join(places)}); rename them apart")
+    absent = [name for name in needed if name not in names]
+    if absent:
+        problems.append(
+            "the schema describes columns that the file does not have: " + ", ".join(f"'{name}'" for name in absent)
+        )
+    surplus = [place for place, name in enumerate(names) if name not in known]
+    if surplus:
+        hints = _near_matches([names[place] for place in surplus], absent)
+        problems.append(
+            f"the file has {len(surplus)} column(s) that the schema does not describe, at position(s) "
+            + ", ".join(str(place + 1) for place in surplus)
+            + ". Describe them, or list them under `ignore`."
+            + (f" (Same but for case or spaces: {', '.join(hints)}.)" if hints else "")
+        )
+    if problems:
+        raise TableError("\n  - ".join([f"{source.description} does not fit the schema:", *problems]))
+    return {name: names.index(name) for name in needed}
+
+
+def read_rows(
+    source: RowSource,
+    schema: Schema,
+    token: OpenToken,
+    *,
+    noise: NoiseSource,
+    control_fraction: Fraction,
+    planted: NDArray[np.int32] | None,
+) -> Private[PrivateRows]:
+    """Return the rows, coded, bounded and split.
+
+    Args:
+        source: where the rows are; its header was checked before.
+        schema: what is publicly known.
+        token: the proof that the ledger has opened this data set.
+        noise: decides which rows of a unit are kept and which units are control, without looking at values.
+        control_fraction: chance of each unit to be a control that no generator sees.
+        planted: canary codes to add to the training rows, shape (canaries, columns), or None.
+
+    Privacy: everything returned is sealed. The number of rows, and whether there are any, is private too.
+    """
+    if token.dataset != schema.dataset:
+        raise TableError(f"the ledger has opened data set '{token.dataset}', not '{schema.dataset}'")
+    codes, units = _encode_all(source, schema)
+    if units is not None:
+        kept = _bounded(units, schema.unit.max_rows_per_unit, noise)
+        codes, units = codes[kept], units[kept]
+    owners = np.arange(len(codes)) if units is None else units
+    people = int(owners.max()) + 1 if len(owners) else 0
+    is_control = secret_coins(noise, people, control_fraction.numerator, control_fraction.denominator)[owners]
+    training = codes[~is_control]
+    if planted is not None and len(planted):
+        training = np.concatenate([training, planted.astype(np.int32)])
+    return Private(
+        PrivateRows(domain=schema.domain, training=compact(training, schema.domain), control=codes[is_control])
+    )
+
+
+def _encode_all(source: RowSource, schema: Schema) -> tuple[NDArray[np.int32], NDArray[np.intp] | None]:
+    places = check_header(source, schema)
+    unit_column = schema.unit.id_column
+    coded = [np.empty((0, len(schema.columns)), dtype=np.int32)]
+    identifiers: list[object] = []
+    for batch in source.batches():
+        coded.append(encode_cells(schema, {column.name: batch[places[column.name]] for column in schema.columns}))
+        if unit_column is not None:
+            identifiers.extend(_identifier(cell) for cell in _objects(batch[places[unit_column]]))
+    codes = np.concatenate(coded)
+    if unit_column is None:
+        return codes, None
+    return codes, pd.factorize(np.asarray([*identifiers, ""], dtype=object))[0][:-1].astype(np.intp)
+
+
+def _objects(cells: Cells) -> list[object]:
+    return cells.tolist() if isinstance(cells, np.ndarray) else list(cells)
+
+
+def _identifier(cell: object) -> str:
+    """Return the text that names a unit; all rows without a usable name share one unit, so they stay bounded."""
+    if cell is None or cell is pd.NA or cell is pd.NaT:
+        return ""
+    if isinstance(cell, float):
+        return "" if cell != cell else (str(int(cell)) if cell.is_integer() else repr(cell))
+    try:
+        return str(cell).strip()
+    except Exception:  # noqa: BLE001 - any object may stand in a cell, and none may stop the run
+        return ""
+
+
+def _bounded(units: NDArray[np.intp], most: int, noise: NoiseSource) -> NDArray[np.intp]:
+    """Return the positions of at most `most` rows of every unit, chosen uniformly without looking at values."""
+    keys = uniform_words(noise, len(units))
+    order = np.lexsort((keys, units))
+    sorted_units = units[order]
+    starts = np.flatnonzero(np.r_[True, sorted_units[1:] != sorted_units[:-1]]) if len(units) else order
+    rank = np.arange(len(units)) - np.repeat(starts, np.diff(np.r_[starts, len(units)]))
+    kept: NDArray[np.intp] = np.sort(order[rank < most])
+    return kept
+
+
+def _near_matches(surplus: list[str], absent: list[str]) -> list[str]:
+    folded = {name.strip().casefold(): name for name in absent}
+    return [f"'{folded[name.strip().casefold()]}'" for name in surplus if name.strip().casefold() in folded]

@@ -1,0 +1,78 @@
+"""Noisy marginals: the exact counts are made here and leave only through the gate."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.accounting.unit import PrivacyUnit
+from dpsynth.curator._sealed import Private, unseal
+from dpsynth.curator.gate import BoundedQuery, Gate
+from dpsynth.curator.queries import NoisyMarginal
+from dpsynth.curator.rows import PrivateRows
+from dpsynth.errors import InvalidInput
+from dpsynth.mechanisms.base import Sensitivity
+from dpsynth.mechanisms.discrete_gaussian import DiscreteGaussianMechanism
+from dpsynth.schema.domain import Clique, Domain
+
+LARGEST_MARGINAL = 50_000_000
+"""Cells; a larger table of counts is refused because it would not fit into memory, whatever the rows are."""
+
+
+def marginal_sensitivity(unit: PrivacyUnit) -> Sensitivity:
+    """Return how far one unit moves a table of counts.
+
+    Its at most m rows may all fall into one cell, so L1, L2 and largest change are all m.
+    """
+    rows = unit.max_rows_per_unit
+    return Sensitivity(l1=rows, squared_l2=rows * rows, linf=rows)
+
+
+class MarginalCounter:
+    """Exact marginals of sealed rows, counted once each and kept sealed."""
+
+    __slots__ = ("_counted", "_rows", "_sensitivity", "domain")
+
+    def __init__(self, rows: Private[PrivateRows], domain: Domain, unit: PrivacyUnit) -> None:
+        """Count over `rows`, which hold at most `unit.max_rows_per_unit` rows of any unit."""
+        self._rows = rows
+        self._sensitivity = marginal_sensitivity(unit)
+        self._counted: dict[Clique, Private[NDArray[np.int64]]] = {}
+        self.domain = domain
+
+    def query(self, clique: Clique) -> BoundedQuery[NDArray[np.int64]]:
+        """Return the sealed marginal of `clique` with its sensitivity.
+
+        Raises:
+            InvalidInput: unknown or repeated columns, or more cells than fit.
+        """
+        if clique != self.domain.canonical(clique):
+            raise InvalidInput(f"clique {clique} must name each column once, in the order of the domain")
+        if self.domain.cells(clique) > LARGEST_MARGINAL:
+            raise InvalidInput(
+                f"the marginal of {clique} has {self.domain.cells(clique):,} cells; at most {LARGEST_MARGINAL:,} fit. "
+                "Use fewer bins or fewer columns together."
+            )
+        if clique not in self._counted:
+            self._counted[clique] = Private(unseal(self._rows).marginal(clique))
+        return BoundedQuery(self._counted[clique], self._sensitivity)
+
+
+def measure_marginal(counter: MarginalCounter, gate: Gate, clique: Clique, rho: Fraction) -> NoisyMarginal:
+    """Return the marginal of `clique` with discrete Gaussian noise.
+
+    Privacy: at most `rho` zCDP under add/remove of one unit, L2 sensitivity max_rows_per_unit.
+    Source: Canonne, Kamath and Steinke 2020, theorem 4 (discrete Gaussian is 1/(2 sigma^2)-zCDP).
+    """
+    query = counter.query(clique)
+    mechanism = DiscreteGaussianMechanism.for_rho(rho, query.sensitivity)
+    counts = gate.release(mechanism, query, purpose="measure " + " x ".join(clique))
+    return NoisyMarginal(
+        clique=clique,
+        counts=counts,
+        stddev=math.sqrt(mechanism.variance),
+        event=mechanism.event(query.sensitivity),
+    )

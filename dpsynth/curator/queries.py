@@ -1,0 +1,113 @@
+"""The narrow protocols through which a generator asks about rows, and the answers it gets.
+
+A generator names the narrowest protocol that it needs in its `fit` signature, so a reader sees which access it has.
+Every answer is charged before it is given. No query takes a callable: candidates and estimates cross the door as
+arrays, and scores with their sensitivities are computed inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import DpEvent
+from dpsynth.schema.domain import Clique, Domain
+from dpsynth.schema.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyMarginal:
+    """A marginal with integer noise on every cell: public.
+
+    Attributes:
+        clique: the columns.
+        counts: noisy counts in rows, integer array of the clique's shape; cells may be negative.
+        stddev: standard deviation of the noise per cell, in rows.
+        event: what it cost.
+    """
+
+    clique: Clique
+    counts: NDArray[np.int64]
+    stddev: float
+    event: DpEvent
+
+
+class MarginalSession(Protocol):
+    """Questions about marginals inside one reserved allowance of zero-concentrated differential privacy."""
+
+    @property
+    def rho(self) -> Fraction:
+        """The whole allowance."""
+
+    @property
+    def remaining_rho(self) -> Fraction:
+        """What is left of it."""
+
+    def measure(self, clique: Clique, rho: Fraction) -> NoisyMarginal:
+        """Return the marginal of `clique` with discrete Gaussian noise.
+
+        Raises:
+            BudgetExceeded: when `rho` is more than what remains; nothing is asked then.
+
+        Privacy: at most `rho`; one unit moves the counts by its number of rows in L2 norm.
+        """
+
+    def select(
+        self,
+        estimates: Mapping[Clique, NDArray[np.float64]],
+        rho: Fraction,
+        *,
+        weights: Mapping[Clique, int],
+        penalties: Mapping[Clique, float],
+    ) -> Clique:
+        """Return a clique whose estimate is far from the truth, by the exponential mechanism.
+
+        The score of a clique is `weight * (L1 distance of its true and estimated counts in rows - penalty)`.
+
+        Args:
+            estimates: candidate cliques with the estimated counts, arrays of the cliques' shapes, in rows.
+            rho: what the choice may cost.
+            weights: positive integer importance of every candidate.
+            penalties: expected noise of a measurement of every candidate, in rows.
+
+        Raises:
+            BudgetExceeded: when `rho` is more than what remains; nothing is asked then.
+
+        Privacy: at most `rho`; one unit moves a score by at most its number of rows times the largest weight.
+        Source: McSherry and Talwar 2007; McKenna et al. 2022 (AIM), algorithm 2, line 7.
+        """
+
+
+class MarginalQueries(Protocol):
+    """Access to noisy marginals, and to nothing else."""
+
+    @property
+    def schema(self) -> Schema:
+        """What is publicly known."""
+
+    @property
+    def domain(self) -> Domain:
+        """Names and sizes of the columns after discretisation."""
+
+    def within(self, budget: PrivacyBudget, *, purpose: str) -> AbstractContextManager[MarginalSession]:
+        """Reserve `budget` in the ledger, open the data, and answer questions until the context ends.
+
+        Raises:
+            BudgetNotSet: the data set has no budget.
+            BudgetExceeded: the reservation does not fit; no row was touched.
+
+        Privacy: the reservation is charged in full before the first row is read; when the context ends, whatever way,
+        the charge is lowered to the events that were answered.
+        """
+
+
+def ordered_candidates(estimates: Mapping[Clique, object], domain: Domain) -> Sequence[Clique]:
+    """Return candidates in the order of the domain, so that answers do not depend on the order of a dict."""
+    return sorted(estimates, key=lambda clique: (len(clique), [domain.position(name) for name in clique]))

@@ -1,0 +1,44 @@
+"""The rows themselves, as codes; values of this type exist only inside a `Private` envelope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.schema.domain import Clique, Domain
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PrivateRows:
+    """Training rows by column, and the control rows that no generator ever sees.
+
+    Attributes:
+        domain: names and sizes of the columns.
+        training: one code array of shape (training rows,) per column, in the order of the domain, smallest dtype.
+        control: codes of the control rows, shape (control rows, columns).
+    """
+
+    domain: Domain
+    training: tuple[NDArray[np.integer], ...]
+    control: NDArray[np.int32]
+
+    def marginal(self, clique: Clique) -> NDArray[np.int64]:
+        """Return the exact counts of the training rows over `clique`, integer array of the clique's shape."""
+        shape = self.domain.shape(clique)
+        if not clique:
+            return np.asarray(len(self.training[0]) if self.training else 0, dtype=np.int64)
+        flat = np.zeros(len(self.training[0]), dtype=np.int64)
+        for name, size in zip(clique, shape, strict=True):
+            flat *= size
+            flat += self.training[self.domain.position(name)]
+        return np.bincount(flat, minlength=self.domain.cells(clique)).astype(np.int64).reshape(shape)
+
+
+def compact(codes: NDArray[np.int32], domain: Domain) -> tuple[NDArray[np.integer], ...]:
+    """Return the columns of `codes`, shape (rows, columns), each in the smallest integer type that holds its codes."""
+    return tuple(
+        np.ascontiguousarray(codes[:, place]).astype(np.min_scalar_type(max(size - 1, 0)))
+        for place, size in enumerate(domain.sizes)
+    )

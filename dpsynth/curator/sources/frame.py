@@ -1,0 +1,50 @@
+"""Rows from a table that is already in memory: pandas, or anything that speaks the Arrow stream protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from dpsynth.curator.sources.base import Cells
+from dpsynth.errors import TableError
+
+_BATCH_ROWS = 200_000
+
+
+class Frame:
+    """A pandas frame."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        """Hold the frame; nothing is read yet."""
+        self._frame = frame
+
+    @property
+    def description(self) -> str:
+        """The kind of object."""
+        return "the data frame"
+
+    def column_names(self) -> tuple[str, ...]:
+        """Return the frame's column names as text.
+
+        Raises:
+            TableError: when the frame has no columns.
+        """
+        if not len(self._frame.columns):
+            raise TableError("the data frame has no columns")
+        return tuple(str(name) for name in self._frame.columns)
+
+    def batches(self) -> Iterator[list[Cells]]:
+        """Yield slices of the frame as object arrays."""
+        for start in range(0, len(self._frame), _BATCH_ROWS):
+            part = self._frame.iloc[start : start + _BATCH_ROWS]
+            yield [part.iloc[:, place].to_numpy(dtype=object) for place in range(part.shape[1])]
+
+
+def frame_from_arrow(data: object) -> Frame:
+    """Return a frame from an object with `__arrow_c_stream__`, such as a polars frame or a DuckDB relation."""
+    import pyarrow as pa
+
+    return Frame(pa.table(data).to_pandas(types_mapper=pd.ArrowDtype))
