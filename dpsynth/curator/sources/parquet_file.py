@@ -1,12 +1,20 @@
-"""Rows from a Parquet file, batch by batch."""
+"""Rows from a Parquet file, batch by batch.
+
+How a column is turned into Python objects follows from its storage type alone, never from a cell: text that is not
+UTF-8, or a date outside Python's calendar, must stay the affair of its own record.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dpsynth.curator.sources.base import Cells
 from dpsynth.errors import TableError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class ParquetFile:
@@ -57,4 +65,24 @@ class ParquetFile:
         names = list(self.column_names())
         with pq.ParquetFile(self._path) as parquet:
             for batch in parquet.iter_batches(batch_size=100_000, columns=names):
-                yield [batch.column(name).to_pylist() for name in names]
+                yield [_cells(batch.column(name)) for name in names]
+
+
+def _cells(column: pa.Array) -> Cells:
+    """Return the cells of one column of a batch; no cell can make this raise."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _cells(column.dictionary_decode())
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        as_bytes = column.cast(pa.large_binary()).to_pylist()
+        return [None if cell is None else cell.decode("utf-8", errors="surrogateescape") for cell in as_bytes]
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        moments = column.cast(pa.timestamp("s", tz=getattr(kind, "tz", None)), safe=False)
+        return moments.to_numpy(zero_copy_only=False).astype("datetime64[s]")
+    if pa.types.is_temporal(kind):
+        return column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64()).to_pylist()
+    if pa.types.is_nested(kind):
+        return [None] * len(column)
+    return column.to_pylist()

@@ -1,0 +1,1 @@
+"""Generators, one file each; they ask the curator questions and never see a row."""

@@ -1,0 +1,73 @@
+"""What every generator is, and what every fitted one can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.curator.queries import MarginalQueries, NoisyMarginal
+from dpsynth.schema.schema import Schema
+from dpsynth.schema.table import SyntheticTable
+
+Queries_contra = TypeVar("Queries_contra", contravariant=True)
+
+
+class FittedSynthesizer(Protocol):
+    """A generator after its fit: post-noise state only, so everything about it is public."""
+
+    @property
+    def schema(self) -> Schema:
+        """The schema that it generates."""
+
+    @property
+    def total(self) -> float:
+        """The noisy estimate of the number of rows."""
+
+    @property
+    def measurements(self) -> Sequence[NoisyMarginal]:
+        """The noisy answers that the model was built from."""
+
+    def sample(self, rows: int, *, rng: np.random.Generator) -> SyntheticTable:
+        """Return `rows` synthetic rows.
+
+        Raises:
+            InvalidInput: `rows` is negative.
+
+        Privacy: post-processing; nothing is charged, whatever the number of rows.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write the model, without pickle, into the new folder `folder`."""
+
+
+class Synthesizer(Protocol[Queries_contra]):
+    """Hyperparameters of a generator; fitting returns another object and leaves this one as it is."""
+
+    @property
+    def name(self) -> str:
+        """The name in the registry."""
+
+    def fit(
+        self, curator: Queries_contra, budget: PrivacyBudget, *, rng: np.random.Generator
+    ) -> FittedSynthesizer:
+        """Return the generator fitted to the curator's answers.
+
+        Args:
+            curator: answers questions about the rows; the type says which.
+            budget: the most that the whole fit may cost.
+            rng: public randomness for choices that do not protect anybody.
+
+        Raises:
+            BudgetNotSet: the data set has no budget.
+            BudgetExceeded: the budget does not fit into what is left; no row was touched.
+
+        Privacy: at most `budget`, charged before the first answer.
+        """
+
+
+MarginalSynthesizer = Synthesizer[MarginalQueries]
+"""A generator that asks for marginals only."""

@@ -1,0 +1,104 @@
+"""The fitted form that marginal-based generators share: a graphical model with the measurements it was built from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dpsynth.accounting.events import event_from_json, event_to_json
+from dpsynth.curator.queries import NoisyMarginal
+from dpsynth.errors import InvalidInput
+from dpsynth.models import GraphicalModel, Measurement
+from dpsynth.schema.schema import Schema
+from dpsynth.schema.table import SyntheticTable
+
+
+@dataclass(frozen=True, slots=True)
+class FittedGraphicalModel:
+    """A maximum-entropy model of noisy marginals.
+
+    Attributes:
+        schema: the schema that it generates.
+        model: the distribution over codes.
+        measurements: the noisy marginals that it was fitted to.
+        provenance: generator name and parameters, for the table and the certificate.
+    """
+
+    schema: Schema
+    model: GraphicalModel
+    measurements: tuple[NoisyMarginal, ...]
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        """The noisy estimate of the number of rows."""
+        return self.model.total
+
+    def sample(self, rows: int, *, rng: np.random.Generator) -> SyntheticTable:
+        """Return `rows` synthetic rows; see `FittedSynthesizer.sample`.
+
+        Raises:
+            InvalidInput: `rows` is negative.
+        """
+        if rows < 0:
+            raise InvalidInput(f"the number of synthetic rows must be at least 0, not {rows}")
+        codes = self.model.sample(rows, rng=rng)
+        return SyntheticTable(
+            schema=self.schema,
+            codes=codes,
+            spread_seed=int(rng.integers(np.iinfo(np.int64).max)),
+            provenance=dict(self.provenance),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write schema, model and measurements into the new folder `folder`, without pickle.
+
+        Raises:
+            InvalidInput: the folder exists already.
+        """
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            raise InvalidInput(f"{folder} exists already; name a new folder") from None
+        (folder / "schema.yaml").write_text(self.schema.to_yaml(), encoding="utf-8")
+        self.model.save(folder / "model")
+        described = [
+            {"clique": list(answer.clique), "stddev": answer.stddev, "event": event_to_json(answer.event)}
+            for answer in self.measurements
+        ]
+        document = {"measurements": described, "provenance": dict(self.provenance)}
+        (folder / "measurements.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        np.savez_compressed(
+            folder / "measurements.npz",
+            **{str(place): answer.counts for place, answer in enumerate(self.measurements)},  # type: ignore[arg-type]
+        )
+
+
+def load_fitted_model(folder: Path) -> FittedGraphicalModel:
+    """Return the model that `FittedGraphicalModel.save` wrote into `folder`; unpickles nothing."""
+    document = json.loads((folder / "measurements.json").read_text(encoding="utf-8"))
+    with np.load(folder / "measurements.npz", allow_pickle=False) as counts:
+        measurements = tuple(
+            NoisyMarginal(
+                clique=tuple(part["clique"]),
+                counts=counts[str(place)],
+                stddev=float(part["stddev"]),
+                event=event_from_json(part["event"]),
+            )
+            for place, part in enumerate(document["measurements"])
+        )
+    return FittedGraphicalModel(
+        schema=Schema.from_yaml(folder / "schema.yaml"),
+        model=GraphicalModel.load(folder / "model"),
+        measurements=measurements,
+        provenance=document["provenance"],
+    )
+
+
+def as_measurement(answer: NoisyMarginal) -> Measurement:
+    """Return a noisy marginal in the form that estimation takes."""
+    return Measurement(clique=answer.clique, counts=answer.counts.astype(np.float64), stddev=answer.stddev)

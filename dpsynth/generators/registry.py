@@ -1,0 +1,72 @@
+"""The generators that exist, by name; conformance tests, the command line and the docs all read this list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dpsynth.errors import InvalidInput
+from dpsynth.generators.base import MarginalSynthesizer
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorEntry:
+    """One generator.
+
+    Attributes:
+        name: what users type.
+        load: returns it with default hyperparameters; imports it only then.
+        access: the query protocol that it needs.
+        source: the paper that it follows.
+        summary: one sentence for lists and help.
+    """
+
+    name: str
+    load: Callable[[], MarginalSynthesizer]
+    access: str
+    source: str
+    summary: str
+
+
+def _independent() -> MarginalSynthesizer:
+    from dpsynth.generators.independent import Independent
+
+    return Independent()
+
+
+def _mwem() -> MarginalSynthesizer:
+    from dpsynth.generators.mwem import MWEM
+
+    return MWEM()
+
+
+GENERATORS: tuple[GeneratorEntry, ...] = (
+    GeneratorEntry(
+        name="independent",
+        load=_independent,
+        access="MarginalQueries",
+        source="folklore; the floor of every benchmark",
+        summary="noisy one-way marginals, columns sampled independently",
+    ),
+    GeneratorEntry(
+        name="mwem",
+        load=_mwem,
+        access="MarginalQueries",
+        source="Hardt, Ligett and McSherry 2012; McKenna, Sheldon and Miklau 2019",
+        summary="chooses the worst pairs privately, measures them and fits a graphical model",
+    ),
+)
+
+
+def generator(name: str) -> MarginalSynthesizer:
+    """Return the generator called `name`, with default hyperparameters.
+
+    Raises:
+        InvalidInput: there is none; the message lists those that exist.
+    """
+    for entry in GENERATORS:
+        if entry.name == name:
+            return entry.load()
+    raise InvalidInput(
+        f"there is no generator '{name}'; choose one of: {', '.join(entry.name for entry in GENERATORS)}"
+    )
