@@ -1,4 +1,4 @@
-"""Settings that every test shares: one thread per process and no deadlines, because speed is not what tests are about."""
+"""Settings that every test shares: one thread per process, and no deadlines because tests do not measure speed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,34 @@
+"""`import dpsynth` stays light: what it loads is asserted, not how long that takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    *("cryptography", "diffprivlib", "duckdb", "ibis", "jinja2", "matplotlib", "opacus", "sklearn", "sqlalchemy"),
+    *("statsmodels", "torch"),
+}
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Return the top-level names of the modules that a fresh interpreter holds after `statement`."""
+    program = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(n.partition('.')[0] for n in sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def test_importing_the_package_loads_no_heavy_library() -> None:
+    assert loaded_after("import dpsynth") & HEAVY == set()
+
+
+def test_naming_a_public_schema_loads_no_heavy_library() -> None:
+    assert loaded_after("import dpsynth; dpsynth.Schema; dpsynth.PrivacyBudget") & HEAVY == set()
+
+
+@pytest.mark.parametrize("library", ["sqlalchemy", "sklearn"])
+def test_a_planted_heavy_import_is_seen(library: str) -> None:
+    assert library in loaded_after(f"import dpsynth, {library}")
