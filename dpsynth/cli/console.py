@@ -1,0 +1,65 @@
+"""The screen: where text goes, how phases are shown, and how an error becomes one message and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from dpsynth.progress import reporting_to
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """Print `document` for machines, on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+
+
+def print_error(message: str) -> None:
+    """Print one error, the first line marked, on standard error."""
+    ERR.print(f"[bold red]error:[/] {_escaped(message)}")
+
+
+class _Bars:
+    """One progress bar per phase, on standard error."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def start(self, phase: str, total: int) -> None:
+        self._tasks[phase] = self._progress.add_task(phase, total=max(total, 1))
+
+    def advance(self, phase: str, steps: int) -> None:
+        self._progress.advance(self._tasks[phase], steps)
+
+    def finish(self, phase: str) -> None:
+        task = self._tasks[phase]
+        total = next(part.total for part in self._progress.tasks if part.id == task)
+        self._progress.update(task, completed=total)
+
+
+@contextmanager
+def progress_bars(*, shown: bool) -> Iterator[None]:
+    """Show a bar for every phase inside this context; bars are drawn on terminals only."""
+    if not shown:
+        yield
+        return
+    columns = (
+        TextColumn("  {task.description:<28}"),
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=ERR) as progress, reporting_to(_Bars(progress)):
+        yield
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,30 @@
+"""Where the ledger is when nobody says: one per user, so that changing folders never forgets what was spent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dpsynth.ledger import Ledger
+
+LEDGER_VARIABLE = "DPSYNTH_LEDGER"
+
+
+def default_ledger_url() -> str:
+    """Return the value of DPSYNTH_LEDGER, or the ledger in the user's data folder."""
+    named = os.environ.get(LEDGER_VARIABLE)
+    if named:
+        return named
+    home = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "dpsynth"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return f"sqlite:///{home / 'ledger.db'}"
+
+
+def open_ledger(url: str | None) -> Ledger:
+    """Return the ledger at `url`, or the default one.
+
+    Raises:
+        LedgerUnavailable: it cannot be opened.
+        LedgerCorrupted: it is not a ledger or its chain is broken.
+    """
+    return Ledger(default_ledger_url() if url is None else url)

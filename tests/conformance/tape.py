@@ -1,0 +1,178 @@
+"""Recording and replaying the answers of the door.
+
+`Recorder` stands between a generator and a real curator and keeps every request with its answer. `Player` answers the
+same requests from that tape, with no data present. A generator that sees more than the answers cannot be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMarginal
+from dpsynth.schema.domain import Clique, Domain
+from dpsynth.schema.schema import Schema
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request with its answer."""
+
+    request: tuple[object, ...]
+    answer: Any
+
+
+@dataclass
+class Tape:
+    """Everything that crossed the door in one fit, in order."""
+
+    schema: Schema
+    rho: Fraction = Fraction(0)
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+class ReplayMismatch(AssertionError):
+    """A generator asked something else when no data was there."""
+
+
+class Recorder:
+    def __init__(self, curator: MarginalQueries) -> None:
+        self._curator = curator
+        self.tape = Tape(curator.schema)
+
+    @property
+    def schema(self) -> Schema:
+        return self._curator.schema
+
+    @property
+    def domain(self) -> Domain:
+        return self._curator.domain
+
+    @contextmanager
+    def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
+        with self._curator.within(budget, purpose=purpose) as session:
+            self.tape.rho = session.rho
+            self.tape.exchanges.append(Exchange(("within", str(budget), purpose), session.rho))
+            yield _RecordedSession(session, self.tape)
+
+    def __getattr__(self, name: str) -> object:
+        # A cheat may reach around the protocol; let it, so that the replay test and not this class catches it.
+        return getattr(self._curator, name)
+
+
+class _RecordedSession:
+    def __init__(self, session: MarginalSession, tape: Tape) -> None:
+        self._session = session
+        self._tape = tape
+
+    @property
+    def rho(self) -> Fraction:
+        return self._session.rho
+
+    @property
+    def remaining_rho(self) -> Fraction:
+        remaining = self._session.remaining_rho
+        self._tape.exchanges.append(Exchange(("remaining_rho",), remaining))
+        return remaining
+
+    def measure(self, clique: Clique, rho: Fraction) -> NoisyMarginal:
+        answer = self._session.measure(clique, rho)
+        self._tape.exchanges.append(Exchange(("measure", clique, rho), answer))
+        return answer
+
+    def select(
+        self,
+        estimates: Mapping[Clique, NDArray[np.float64]],
+        rho: Fraction,
+        *,
+        weights: Mapping[Clique, int],
+        penalties: Mapping[Clique, float],
+    ) -> Clique:
+        request = _select_request(estimates, rho, weights, penalties)
+        answer = self._session.select(estimates, rho, weights=weights, penalties=penalties)
+        self._tape.exchanges.append(Exchange(request, answer))
+        return answer
+
+
+class Player:
+    """A curator that has a tape and no data."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._place = 0
+
+    @property
+    def schema(self) -> Schema:
+        return self._tape.schema
+
+    @property
+    def domain(self) -> Domain:
+        return self._tape.schema.domain
+
+    @property
+    def finished(self) -> bool:
+        return self._place == len(self._tape.exchanges)
+
+    def next(self, request: tuple[object, ...]) -> Any:
+        if self.finished:
+            raise ReplayMismatch(f"asked {request[0]} after the tape had ended")
+        exchange = self._tape.exchanges[self._place]
+        if exchange.request != request:
+            raise ReplayMismatch(f"request {self._place} was {exchange.request[0]} and is now different")
+        self._place += 1
+        return exchange.answer
+
+    @contextmanager
+    def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
+        self.next(("within", str(budget), purpose))
+        yield _PlayedSession(self, self._tape.rho)
+
+
+class _PlayedSession:
+    def __init__(self, player: Player, rho: Fraction) -> None:
+        self._player = player
+        self._rho = rho
+
+    @property
+    def rho(self) -> Fraction:
+        return self._rho
+
+    @property
+    def remaining_rho(self) -> Fraction:
+        answer: Fraction = self._player.next(("remaining_rho",))
+        return answer
+
+    def measure(self, clique: Clique, rho: Fraction) -> NoisyMarginal:
+        answer: NoisyMarginal = self._player.next(("measure", clique, rho))
+        return answer
+
+    def select(
+        self,
+        estimates: Mapping[Clique, NDArray[np.float64]],
+        rho: Fraction,
+        *,
+        weights: Mapping[Clique, int],
+        penalties: Mapping[Clique, float],
+    ) -> Clique:
+        answer: Clique = self._player.next(_select_request(estimates, rho, weights, penalties))
+        return answer
+
+
+def _select_request(
+    estimates: Mapping[Clique, NDArray[np.float64]],
+    rho: Fraction,
+    weights: Mapping[Clique, int],
+    penalties: Mapping[Clique, float],
+) -> tuple[object, ...]:
+    return (
+        "select",
+        tuple((clique, estimates[clique].tobytes(), weights[clique], penalties[clique]) for clique in estimates),
+        rho,
+    )

@@ -1,0 +1,342 @@
+"""What every generator in the registry has to keep, and planted cheats that must be caught by the same checks."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dpsynth.accounting.accountant import PrivacyAccountant
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.pld import PldAccountant
+from dpsynth.accounting.rdp import RdpAccountant
+from dpsynth.curator import Curator
+from dpsynth.curator._sealed import unseal
+from dpsynth.curator.queries import MarginalQueries
+from dpsynth.curator.seal import Sealed
+from dpsynth.errors import BudgetExceeded, BudgetNotSet
+from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement, load_fitted_model
+from dpsynth.generators.mwem import MWEM
+from dpsynth.generators.registry import GENERATORS, GeneratorEntry
+from dpsynth.ledger import Ledger
+from dpsynth.models import estimate
+from dpsynth.randomness import SeededNoise
+from dpsynth.schema.schema import Schema
+from tests.conformance.tape import Player, Recorder, ReplayMismatch
+
+CANARY = "Zebulon-Quartzmeier"
+"""A cell that no schema declares."""
+
+SCHEMA_TEXT = """
+name: clinic
+fields:
+  - {name: smoker, type: boolean}
+  - {name: stage, type: string, categories: [none, early, late]}
+  - name: age
+    type: integer
+    constraints: {minimum: 0, maximum: 99}
+    dpsynth: {bins: 5}
+  - name: cost
+    type: number
+    constraints: {minimum: 0, maximum: 1000}
+    dpsynth: {bins: 4, spikes: [0]}
+dpsynth:
+  unit: {kind: row}
+  public_rows: 2000
+"""
+BUDGET = PrivacyBudget(1, "1e-6")
+
+
+def schema() -> Schema:
+    return Schema.from_text(SCHEMA_TEXT, source="clinic.yaml")
+
+
+def table(rows: int, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    age = rng.integers(0, 100, rows)
+    smoker = rng.random(rows) < 0.2 + 0.5 * (age > 50)
+    stage = np.where(smoker, rng.choice(["early", "late"], rows), "none")
+    cost = np.where(stage == "none", 0.0, rng.uniform(0, 1000, rows))
+    return pd.DataFrame({"smoker": smoker, "stage": stage, "age": age, "cost": cost.round(2)})
+
+
+def ledger(budget: PrivacyBudget | None = BUDGET) -> Ledger:
+    made = Ledger("sqlite://")
+    if budget is not None:
+        made.set_budget("clinic", budget, unit="one row")
+    return made
+
+
+def curator(data: pd.DataFrame, *, seed: int = 1, books: Ledger | None = None) -> Curator:
+    return Curator.open(data, schema(), ledger=books or ledger(), noise=SeededNoise(seed))
+
+
+@pytest.fixture(params=GENERATORS, ids=lambda entry: entry.name)
+def entry(request: pytest.FixtureRequest) -> GeneratorEntry:
+    chosen: GeneratorEntry = request.param
+    return chosen
+
+
+# ------------------------------------------------------------------------------------------------------------- replay
+
+
+def check_replay(generator: Any, data: pd.DataFrame) -> None:
+    """Fit on a recording curator, then on its tape with no data: the same requests, the same samples."""
+    recorder = Recorder(curator(data))
+    with_data = generator.fit(recorder, BUDGET, rng=np.random.default_rng(5))
+    player = Player(recorder.tape)
+    without = generator.fit(player, BUDGET, rng=np.random.default_rng(5))
+    if not player.finished:
+        raise ReplayMismatch("fewer questions were asked without the data")
+    first = with_data.sample(200, rng=np.random.default_rng(6)).codes
+    second = without.sample(200, rng=np.random.default_rng(6)).codes
+    if not np.array_equal(first, second):
+        raise ReplayMismatch("the samples differ although all answers were the same")
+
+
+def test_replay_from_the_tape_gives_the_same_model(entry: GeneratorEntry) -> None:
+    check_replay(entry.load(), table(300))
+
+
+@dataclass
+class RowSmuggler:
+    """Mixes exact counts into its model, from behind the curator's back."""
+
+    name: str = "smuggler"
+
+    def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
+        fitted = MWEM(rounds=2).fit(curator, budget, rng=rng)
+        exact = unseal(curator.sealed_rows()).marginal(("stage",)).astype(np.float64)
+        answers = [as_measurement(answer) for answer in fitted.measurements]
+        answers[1] = type(answers[1])(clique=("stage",), counts=exact, stddev=0.01)
+        return FittedGraphicalModel(fitted.schema, estimate(curator.domain, answers), fitted.measurements)
+
+
+@dataclass
+class Peeker:
+    """Asks a different number of questions depending on a private count."""
+
+    name: str = "peeker"
+
+    def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
+        with curator.within(budget, purpose="peek") as session:
+            share = session.rho / 10
+            answers = [session.measure((name,), share) for name in curator.domain.names]
+            sealed = getattr(curator, "sealed_rows", None)
+            if sealed is not None and unseal(sealed()).marginal(("smoker",))[0] > 10:
+                answers.append(session.measure(("smoker",), share))
+        model = estimate(curator.domain, [as_measurement(answer) for answer in answers])
+        return FittedGraphicalModel(curator.schema, model, tuple(answers))
+
+
+@pytest.mark.parametrize("cheat", [RowSmuggler(), Peeker()], ids=lambda cheat: cheat.name)
+def test_replay_catches_generators_that_see_rows(cheat: Any) -> None:
+    with pytest.raises((ReplayMismatch, AttributeError)):
+        check_replay(cheat, table(300))
+
+
+# ------------------------------------------------------------------------------------------------------------- budget
+
+
+def cost_under(accountant: PrivacyAccountant, opened: Curator) -> float:
+    for _, event in opened.charged:
+        accountant.compose(event)
+    return float(accountant.get_epsilon(float(BUDGET.delta)))
+
+
+@pytest.mark.parametrize("engine", [RdpAccountant, PldAccountant], ids=["rdp", "pld"])
+def test_spends_at_most_its_budget_under_a_second_accountant(
+    entry: GeneratorEntry, engine: Callable[[], PrivacyAccountant]
+) -> None:
+    opened = curator(table(300))
+    entry.load().fit(opened, BUDGET, rng=np.random.default_rng(0))
+    spent = cost_under(engine(), opened)
+    assert 0.5 < spent <= 1.0 + 1e-9
+
+
+def test_spends_nearly_all_of_its_allowance(entry: GeneratorEntry) -> None:
+    books = ledger()
+    entry.load().fit(curator(table(300), books=books), BUDGET, rng=np.random.default_rng(0))
+    spent = books.spent("clinic")
+    assert spent.rho is not None
+    reserved = next(line for line in books.entries("clinic") if line.kind == "RESERVE")
+    assert reserved is not None
+    assert spent.rho <= Fraction(2499, 100_000)  # rho of (1, 1e-6) is 0.02498...; see the accounting vectors
+    assert spent.rho >= Fraction(24, 1000)
+
+
+def test_refuses_before_any_answer(entry: GeneratorEntry) -> None:
+    with pytest.raises(BudgetNotSet):
+        entry.load().fit(curator(table(50), books=ledger(None)), BUDGET, rng=np.random.default_rng(0))
+    books = ledger(PrivacyBudget("0.5", "1e-6"))
+    opened = curator(table(50), books=books)
+    before = books.head()
+    with pytest.raises(BudgetExceeded) as refusal:
+        entry.load().fit(opened, BUDGET, rng=np.random.default_rng(0))
+    assert books.head() == before
+    assert opened.charged == ()
+    assert Decimal("0.49") < refusal.value.largest_epsilon <= Decimal("0.5")
+
+
+def test_a_second_fit_that_no_longer_fits_is_refused(entry: GeneratorEntry) -> None:
+    opened = curator(table(50))
+    entry.load().fit(opened, BUDGET, rng=np.random.default_rng(0))
+    with pytest.raises(BudgetExceeded):
+        entry.load().fit(opened, BUDGET, rng=np.random.default_rng(0))
+
+
+@dataclass
+class Overspender:
+    """Asks for more than its allowance."""
+
+    name: str = "overspender"
+
+    def fit(self, curator: MarginalQueries, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
+        with curator.within(budget, purpose="overspend") as session:
+            answers = [session.measure((name,), session.rho / 2) for name in curator.domain.names]
+        model = estimate(curator.domain, [as_measurement(answer) for answer in answers])
+        return FittedGraphicalModel(curator.schema, model, tuple(answers))
+
+
+def test_an_overspender_is_stopped_at_its_allowance() -> None:
+    books = ledger()
+    opened = curator(table(50), books=books)
+    with pytest.raises(BudgetExceeded):
+        Overspender().fit(opened, BUDGET, rng=np.random.default_rng(0))
+    assert len(opened.charged) == 2
+    books.verify()
+    spent = books.spent("clinic")
+    assert spent.rho is not None
+    assert spent.rho <= Fraction(2499, 100_000)
+
+
+# ------------------------------------------------------------------------------------------------------------- output
+
+
+@pytest.mark.parametrize("rows", [0, 1, 17, 1000])
+def test_output_matches_the_schema_for_any_number_of_rows(entry: GeneratorEntry, rows: int) -> None:
+    fitted = entry.load().fit(curator(table(300)), BUDGET, rng=np.random.default_rng(0))
+    made = fitted.sample(rows, rng=np.random.default_rng(1))
+    assert made.codes.shape == (rows, 4)
+    sizes = np.array(schema().domain.sizes)
+    assert ((made.codes >= 0) & (made.codes < sizes)).all()
+    frame = made.to_pandas()
+    assert list(frame.columns) == list(schema().domain.names)
+    assert len(frame) == rows
+
+
+def test_same_answers_and_same_public_seed_give_the_same_output(entry: GeneratorEntry) -> None:
+    frames = []
+    for _ in range(2):
+        fitted = entry.load().fit(curator(table(300)), BUDGET, rng=np.random.default_rng(3))
+        frames.append(fitted.sample(100, rng=np.random.default_rng(4)).to_pandas())
+    pd.testing.assert_frame_equal(*frames)
+
+
+def test_public_seeds_do_not_fix_the_noise(entry: GeneratorEntry) -> None:
+    counts = []
+    for _ in range(2):
+        opened = Curator.open(table(300), schema(), ledger=ledger())
+        fitted = entry.load().fit(opened, BUDGET, rng=np.random.default_rng(3))
+        assert opened.certifiable
+        counts.append(np.concatenate([answer.counts.ravel() for answer in fitted.measurements[:4]]))
+    assert not np.array_equal(*counts)
+
+
+def odd_tables() -> dict[str, pd.DataFrame]:
+    plain = table(200)
+    return {
+        "no rows": plain.iloc[:0],
+        "one row": plain.iloc[:1],
+        "constant columns": pd.DataFrame([plain.iloc[0].tolist()] * 50, columns=plain.columns),
+        "unknown categories": plain.assign(stage=CANARY),
+        "all missing": pd.DataFrame({name: [None] * 50 for name in plain.columns}, dtype=object),
+        "text everywhere": pd.DataFrame({name: [CANARY] * 50 for name in plain.columns}),
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(odd_tables()))
+def test_survives_odd_tables(entry: GeneratorEntry, kind: str) -> None:
+    fitted = entry.load().fit(curator(odd_tables()[kind]), BUDGET, rng=np.random.default_rng(0))
+    frame = fitted.sample(40, rng=np.random.default_rng(1)).to_pandas()
+    assert len(frame) == 40
+    assert not frame.astype(str).isin([CANARY]).to_numpy().any()
+
+
+def test_keeps_nothing_sealed(entry: GeneratorEntry, tmp_path: Path) -> None:
+    fitted = entry.load().fit(curator(table(200).assign(stage=CANARY)), BUDGET, rng=np.random.default_rng(0))
+    for reached in _reachable(fitted):
+        assert not isinstance(reached, (Sealed, Curator, pd.DataFrame))
+        assert not (isinstance(reached, str) and CANARY in reached)
+    fitted.save(tmp_path / "model")
+    for file in (tmp_path / "model").rglob("*"):
+        assert not file.is_file() or CANARY.encode() not in file.read_bytes()
+
+
+def _reachable(start: object) -> list[object]:
+    """Return every object that `start` refers to, classes, modules and functions left out."""
+    seen: dict[int, object] = {}
+    waiting = [start]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, (type, type(gc), type(_reachable))):
+            continue
+        seen[id(thing)] = thing
+        waiting.extend(gc.get_referents(thing))
+    return list(seen.values())
+
+
+def test_saved_and_loaded_models_sample_alike(entry: GeneratorEntry, tmp_path: Path) -> None:
+    fitted = entry.load().fit(curator(table(200)), BUDGET, rng=np.random.default_rng(0))
+    fitted.save(tmp_path / "model")
+    again = load_fitted_model(tmp_path / "model")
+    first = fitted.sample(50, rng=np.random.default_rng(1)).to_pandas()
+    pd.testing.assert_frame_equal(first, again.sample(50, rng=np.random.default_rng(1)).to_pandas())
+
+
+def test_sampled_error_is_the_models_error_plus_the_sampling_term(entry: GeneratorEntry) -> None:
+    """Catches record samplers that follow another distribution than the model that was fitted."""
+    fitted = entry.load().fit(curator(table(2000)), PrivacyBudget(1, "1e-6"), rng=np.random.default_rng(0))
+    rows = 20_000
+    made = fitted.sample(rows, rng=np.random.default_rng(1))
+    assert isinstance(fitted, FittedGraphicalModel)
+    names = schema().domain.names
+    for place, first in enumerate(names):
+        for other in range(place + 1, len(names)):
+            pair = (first, names[other])
+            shape = schema().domain.shape(pair)
+            flat = made.codes[:, place] * shape[1] + made.codes[:, other]
+            sampled = np.bincount(flat, minlength=shape[0] * shape[1]) / rows
+            expected = fitted.model.marginal(pair).ravel() / fitted.model.total
+            distance = 0.5 * np.abs(sampled - expected).sum()
+            # Independent draws would deviate by about sqrt(cells / (2 pi rows)); controlled rounding by less.
+            assert distance <= 1.5 * np.sqrt(shape[0] * shape[1] / (2 * np.pi * rows)) + 1e-3
+
+
+def test_recovers_a_strong_dependence_when_the_budget_is_large(entry: GeneratorEntry) -> None:
+    """A generator that models pairs must show the planted dependence of cost on stage; the floor must not."""
+    books = ledger(PrivacyBudget(20, "1e-6"))
+    fitted = entry.load().fit(
+        curator(table(4000), books=books), PrivacyBudget(20, "1e-6"), rng=np.random.default_rng(0)
+    )
+    frame = fitted.sample(4000, rng=np.random.default_rng(1)).to_pandas()
+    none = frame["stage"].astype(str) == "none"
+    free = pd.to_numeric(frame["cost"]).fillna(-1) == 0
+    gap = float(free[none].mean() - free[~none].mean())
+    assert gap > 0.9 if entry.name != "independent" else abs(gap) < 0.1
+
+
+def test_every_generator_has_a_page(entry: GeneratorEntry) -> None:
+    page = Path(__file__).parents[2] / "docs" / "generators" / f"{entry.name}.md"
+    assert page.is_file()
+    text = page.read_text(encoding="utf-8")
+    assert "Deviations" in text
+    assert entry.source.split(",")[0].split(" ")[0] in text
