@@ -1,0 +1,121 @@
+"""`dpsynth release`: from a private table to a certified release folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.certification.certificate import Override
+from dpsynth.certification.plan import ReleasePlan, plan_release
+from dpsynth.certification.policy import default_policy
+from dpsynth.cli.console import ERR, OUT, print_json, progress_bars
+from dpsynth.cli.places import open_ledger
+from dpsynth.errors import InvalidInput
+from dpsynth.generators.registry import GENERATORS, generator as find_generator
+from dpsynth.release import Release, release
+from dpsynth.schema.schema import Schema
+
+_NAMES = ", ".join(entry.name for entry in GENERATORS)
+
+
+def release_table(
+    data: Annotated[Path, typer.Argument(help="The private table: CSV or Parquet.")],
+    schema: Annotated[Path, typer.Option(help="What is publicly known about it: YAML or JSON.")],
+    epsilon: Annotated[str, typer.Option(help="Most epsilon that this release may cost.")],
+    delta: Annotated[str, typer.Option(help="Most delta; far below one over the number of people.")],
+    out: Annotated[Path, typer.Option(help="Release folder to make; must not exist.")],
+    generator: Annotated[str, typer.Option(help=f"One of: {_NAMES}.")] = "mwem",
+    rows: Annotated[int | None, typer.Option(help="Synthetic rows; the noisy total if not given.", min=0)] = None,
+    table: Annotated[str, typer.Option(help="Name of the table; .csv or .parquet.")] = "synthetic.csv",
+    ledger: Annotated[
+        str | None, typer.Option(help="Ledger; DPSYNTH_LEDGER or the user's own ledger if not given.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the public sampling; privacy noise cannot be seeded.")
+    ] = None,
+    internal: Annotated[
+        Path | None, typer.Option(help="Folder for the internal audit; OUT-internal if not given.")
+    ] = None,
+    override_by: Annotated[
+        str | None, typer.Option(help="Name of the person who orders export even without PASS.")
+    ] = None,
+    override_reason: Annotated[str | None, typer.Option(help="Their reason; both go on the certificate.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; read nothing, charge nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make a synthetic table, charge it to the ledger, certify it and write the release folder."""
+    claim = PrivacyBudget(epsilon, delta)
+    loaded = Schema.from_yaml(schema)
+    find_generator(generator)
+    if (override_by is None) != (override_reason is None):
+        raise InvalidInput("an override needs both --override-by and --override-reason")
+    override = Override(by=override_by, reason=override_reason) if override_by and override_reason else None
+    with open_ledger(ledger) as books:
+        plan = plan_release(loaded, claim, ledger=books, generator=generator, policy=default_policy())
+        if not as_json:
+            show_plan(plan)
+        if dry_run:
+            if as_json:
+                print_json({"dry_run": True, **_plan_facts(plan)})
+            return
+        with progress_bars(shown=not as_json):
+            made = release(
+                data,
+                loaded,
+                claim,
+                out=out,
+                ledger=books,
+                generator=generator,
+                rows=rows,
+                table_name=table,
+                seed=seed,
+                internal_folder=internal,
+                override=override,
+            )
+    if as_json:
+        print_json(
+            {"release": str(made.folder), "internal": str(made.internal_folder), "verdict": made.certificate.verdict.value}
+        )
+    else:
+        show_result(made)
+
+
+def show_plan(plan: ReleasePlan) -> None:
+    """Print what is going to be charged, to whom, and what will be left."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    for name, value in _plan_facts(plan).items():
+        grid.add_row(name.replace("_", " "), str(value))
+    ERR.print("[bold]Plan[/]")
+    ERR.print(grid)
+
+
+def _plan_facts(plan: ReleasePlan) -> dict[str, object]:
+    return {
+        "data_set": plan.dataset,
+        "protects": plan.unit,
+        "generator": plan.generator,
+        "will_be_charged": f"{plan.claim} (rho {plan.rho:.6f}), before the first row is read",
+        "budget": str(plan.budget),
+        "left_now": plan.left_before,
+        "left_after": plan.left_after,
+        "table": f"{plan.columns} columns, {plan.cells:.3g} value combinations",
+    }
+
+
+def show_result(made: Release) -> None:
+    """Print the verdict, what was written and what to do next."""
+    colour = {"PASS": "green", "INCONCLUSIVE": "yellow"}.get(made.certificate.verdict.value, "red")
+    OUT.print(f"\n[bold {colour}]{made.certificate.verdict.value}[/]  {made.rows:,} synthetic rows in [bold]{made.folder}[/]")
+    for file in sorted(made.folder.iterdir()):
+        OUT.print(f"  {file.name:<24} {file.stat().st_size:>12,} bytes")
+    OUT.print("\n[bold]Next[/]")
+    OUT.print(f"  read the report      {made.folder / 'report.html'}")
+    OUT.print(f"  check the release    dpsynth verify {made.folder}")
+    OUT.print("  see what was spent   dpsynth ledger show")
+    OUT.print(f"  [dim]internal audit, never to be shared: {made.internal_folder}[/]")

@@ -1,0 +1,38 @@
+"""`dpsynth verify`: check a release folder offline, without the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dpsynth.certification.verify import verify_release
+from dpsynth.cli.console import OUT, print_json
+from dpsynth.errors import VerificationFailed
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Release folder.")],
+    public_key: Annotated[
+        Path | None, typer.Option(help="Public key (PEM) of the signer that you trust; else the folder's own is used.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
+) -> None:
+    """Check signature, hashes, table, ledger extract and cost of a release; needs neither data nor network."""
+    verification = verify_release(folder, public_key=public_key)
+    failed = [check for check in verification.checks if not check.passed]
+    if as_json:
+        checks = [
+            {"name": check.name, "passed": check.passed, "explanation": check.explanation}
+            for check in verification.checks
+        ]
+        print_json({"release": str(folder), "verified": not failed, "checks": checks})
+    else:
+        for check in verification.checks:
+            mark = "[green]ok  [/]" if check.passed else "[bold red]FAIL[/]"
+            OUT.print(f"{mark} {check.name}: {check.explanation}")
+    if failed:
+        raise VerificationFailed([f"{check.name}: {check.explanation}" for check in failed])
+    if not as_json:
+        OUT.print(f"\n[bold green]verified[/] {folder}")
