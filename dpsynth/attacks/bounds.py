@@ -1,0 +1,69 @@
+"""Intervals for proportions: what a count of hits can and cannot say.
+
+All bounds are one-sided, because the questions are: is the risk certainly above the limit, is it certainly below?
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import special
+
+from dpsynth.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate between two bounds.
+
+    Attributes:
+        estimate: the point estimate.
+        lower: with probability `confidence`, the true value is not below this.
+        upper: with probability `confidence`, the true value is not above this.
+        confidence: of each bound on its own; both hold together with at least 2 * confidence - 1, so two bounds of
+            95 % make an interval of 90 %.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    confidence: float
+
+    def __post_init__(self) -> None:
+        """Refuse intervals that contradict themselves."""
+        if not self.lower <= self.estimate <= self.upper or not 0.5 <= self.confidence < 1:
+            raise InvalidInput("an interval needs lower <= estimate <= upper and a confidence in [0.5, 1)")
+
+
+def clopper_pearson(successes: int, trials: int, *, confidence: float) -> Interval:
+    """Return the exact interval for the probability behind `successes` out of `trials`; [0, 1] without trials.
+
+    Raises:
+        InvalidInput: if there are more successes than trials.
+
+    Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934).
+    """
+    if not 0 <= successes <= trials:
+        raise InvalidInput("a proportion needs 0 <= successes <= trials")
+    if trials == 0:
+        return Interval(0.5, 0.0, 1.0, confidence)
+    failures = trials - successes
+    lower = float(special.betaincinv(successes, failures + 1, 1 - confidence)) if successes else 0.0
+    upper = float(special.betaincinv(successes + 1, failures, confidence)) if failures else 1.0
+    return Interval(successes / trials, lower, upper, confidence)
+
+
+def difference_of_proportions(first: Interval, second: Interval) -> Interval:
+    """Return the interval for the first probability minus the second, of two independent samples.
+
+    Combines the bounds by square and add. With Clopper-Pearson bounds in place of Newcombe's score bounds it is wider
+    than his method 10, and stays honest where nothing was hit.
+
+    Source: R. G. Newcombe, Statistics in Medicine 17 (1998) 873, method 10.
+    """
+    estimate = first.estimate - second.estimate
+    below = math.hypot(first.estimate - first.lower, second.upper - second.estimate)
+    above = math.hypot(first.upper - first.estimate, second.estimate - second.lower)
+    confidence = min(first.confidence, second.confidence)
+    return Interval(estimate, max(estimate - below, -1.0), min(estimate + above, 1.0), confidence)

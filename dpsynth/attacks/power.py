@@ -1,0 +1,112 @@
+"""What so many records can show: a suite that finds nothing must say what it could have found.
+
+Without such a statement every small sample would look safe.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import special
+
+from dpsynth.attacks.bounds import clopper_pearson
+from dpsynth.attacks.significance import fisher_one_sided
+
+_LARGEST_TABLE = 10_000_000
+_BISECTIONS = 30
+
+
+def smallest_detectable_rate(
+    members: int, controls: int, *, natural_rate: float, significance: float, power: float = 0.8
+) -> float:
+    """Return the smallest hit rate among members that Fisher's test finds with probability `power`.
+
+    Args:
+        members: number of members.
+        controls: number of controls that the test compares with.
+        natural_rate: hit rate among controls.
+        significance: of this one test, so after division by the number of tests.
+        power: wanted probability of finding it.
+
+    Returns:
+        a rate between `natural_rate` and 1; 1 where not even certain hits would be found.
+    """
+    hits = np.arange(controls + 1)
+    weights = special.bdtr(hits, controls, natural_rate) - np.append(
+        0.0, special.bdtr(hits[:-1], controls, natural_rate)
+    )
+    likely = np.flatnonzero(weights > 1e-9)
+    critical = np.array([_critical_hits(members, int(count), controls, significance) for count in likely])
+
+    def chance(rate: float) -> float:
+        found = np.where(critical > members, 0.0, special.bdtrc(np.minimum(critical, members) - 1, members, rate))
+        return float(weights[likely] @ np.where(critical == 0, 1.0, found))
+
+    if members == 0 or controls == 0 or chance(1.0) < power:
+        return 1.0
+    below, above = natural_rate, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (below + above) / 2
+        below, above = (below, middle) if chance(middle) >= power else (middle, above)
+    return above
+
+
+def smallest_detectable_auc(members: int, controls: int, *, significance: float, power: float = 0.8) -> float:
+    """Return the smallest AUC that the Mann-Whitney test finds with probability `power`, by its normal law."""
+    if members == 0 or controls == 0:
+        return 1.0
+    deviation = math.sqrt((members + controls + 1) / (12 * members * controls))
+    return min(1.0, 0.5 + float(special.ndtri(1 - significance) + special.ndtri(power)) * deviation)
+
+
+def rows_to_decide(*, fpr: float, tolerance: float, confidence: float = 0.95, power: float = 0.9) -> int:
+    """Return how many members and as many controls let a safe release pass the TPR limit with probability `power`.
+
+    The number that an inconclusive result quotes; exact for the rule in `dpsynth.attacks.ranking.tpr_evidence`.
+    """
+    below, above = 1, 2
+    while _chance_of_pass(above, fpr, tolerance, confidence) < power:
+        below, above = above, above * 2
+        if above > _LARGEST_TABLE:
+            return _LARGEST_TABLE
+    while above - below > max(1, above // 100):
+        middle = (below + above) // 2
+        decided = _chance_of_pass(middle, fpr, tolerance, confidence) >= power
+        below, above = (below, middle) if decided else (middle, above)
+    return above
+
+
+def _chance_of_pass(rows: int, fpr: float, tolerance: float, confidence: float) -> float:
+    """Return P[upper bound <= tolerance] for exchangeable members and controls, `rows` of each."""
+    ranks = np.arange(1, rows + 1)
+    safe = special.bdtrc(ranks - 1, rows, fpr) <= (1 - confidence) / 2
+    if not safe.any():
+        return 0.0
+    rank = int(ranks[safe][0])
+    allowed = _largest_allowed(rows, tolerance, (1 + confidence) / 2)
+    if allowed < 0:
+        return 0.0
+    # More than `allowed` members stand above the rank-th highest control exactly when the top (allowed + rank) of all
+    # records hold fewer than `rank` controls: a hypergeometric tail.
+    return 1 - fisher_one_sided(allowed + 1, rows, rank - 1, rows)
+
+
+def _largest_allowed(rows: int, tolerance: float, confidence: float) -> int:
+    """Return the most hits whose upper bound stays within `tolerance`, or -1."""
+    below, above = -1, rows + 1
+    while above - below > 1:
+        middle = (below + above) // 2
+        fits = middle <= rows and clopper_pearson(middle, rows, confidence=confidence).upper <= tolerance
+        below, above = (middle, above) if fits else (below, middle)
+    return below
+
+
+def _critical_hits(members: int, control_hits: int, controls: int, significance: float) -> int:
+    """Return the fewest member hits that are significant beside `control_hits`; members + 1 if none are."""
+    below, above = -1, members + 1
+    while above - below > 1:
+        middle = (below + above) // 2
+        found = fisher_one_sided(middle, members, control_hits, controls) <= significance
+        below, above = (below, middle) if found else (middle, above)
+    return above

@@ -1,0 +1,134 @@
+"""What the suite says: statistics, limits, three-valued readings and results.
+
+Results computed from real records are exact functions of them: they are confidential, and only an opener in
+`dpsynth.certification` sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from dpsynth.attacks.bounds import Interval
+from dpsynth.errors import InvalidInput
+
+
+class Statistic(Enum):
+    """What is measured about the scores of an attack."""
+
+    AUC = "AUC"
+    """Probability that a random member scores higher than a random control; 0.5 is no risk."""
+    TPR_AT_FPR = "true-positive rate at a fixed false-positive rate"
+    EXACT_MATCH_EXCESS = "exact match excess"
+    """Share of members that the synthetic table contains, minus the same share of controls."""
+    NEAR_MATCH_EXCESS = "near match excess"
+
+
+class Reading(Enum):
+    """What one result, or the whole suite, says about the release."""
+
+    FAIL = "FAIL"
+    """Members score above controls significantly, and certainly by more than the limit."""
+    PASS = "PASS"  # noqa: S105  # a verdict, not a password
+    """The risk is certainly below the limit."""
+    INCONCLUSIVE = "INCONCLUSIVE"
+    """Neither: too few records to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """Largest acceptable risks. Policy, not science: the defaults are stated, and a policy may set others.
+
+    Attributes:
+        fpr: the fixed false-positive rate.
+        tpr: largest true-positive rate at that rate.
+        auc: largest AUC.
+        exact_match_excess: largest excess share of exact matches.
+        near_match_excess: largest excess share of near matches. A near match happens to about 1 % of unseen records,
+            so the default is the limit on the true-positive rate minus that 1 %.
+    """
+
+    fpr: float = 0.01
+    tpr: float = 0.03
+    auc: float = 0.55
+    exact_match_excess: float = 0.002
+    near_match_excess: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Refuse limits that no release could break or keep."""
+        if not 0 < self.fpr < self.tpr < 1 or not 0.5 <= self.auc < 1:
+            raise InvalidInput("tolerances need 0 < fpr < tpr < 1 and an AUC from 0.5 to below 1")
+        if not 0 <= self.exact_match_excess < 1 or not 0 <= self.near_match_excess < 1:
+            raise InvalidInput("a tolerated match excess must be at least 0 and below 1")
+
+    def limit(self, statistic: Statistic) -> float:
+        """Return the limit of one statistic."""
+        match statistic:
+            case Statistic.AUC:
+                return self.auc
+            case Statistic.TPR_AT_FPR:
+                return self.tpr
+            case Statistic.EXACT_MATCH_EXCESS:
+                return self.exact_match_excess
+            case Statistic.NEAR_MATCH_EXCESS:
+                return self.near_match_excess
+            case _:
+                assert_never(statistic)
+
+
+DEFAULT_TOLERANCES = Tolerances()
+
+
+@dataclass(frozen=True, slots=True)
+class AttackResult:
+    """One statistic of one attack, with everything that is needed to believe it.
+
+    Attributes:
+        attack: name in the registry.
+        statistic: what was measured.
+        interval: estimate and one-sided bounds.
+        tolerance: the limit that the reading compares with.
+        p_value: one-sided, against exchangeability of members and controls.
+        adjusted_p_value: the same after Holm's correction over all results of the suite.
+        significance: of the suite as a whole.
+        smallest_detectable: value of the statistic that would have been found significant, after a full Bonferroni
+            correction, with probability 80 %.
+        members: number of members.
+        controls: number of controls.
+    """
+
+    attack: str
+    statistic: Statistic
+    interval: Interval
+    tolerance: float
+    p_value: float
+    adjusted_p_value: float
+    significance: float
+    smallest_detectable: float
+    members: int
+    controls: int
+
+    @property
+    def reading(self) -> Reading:
+        """Excess risk needs significance and size; a pass needs a bound below the limit; the rest decides nothing."""
+        if self.adjusted_p_value <= self.significance and self.interval.lower > self.tolerance:
+            return Reading.FAIL
+        return Reading.PASS if self.interval.upper <= self.tolerance else Reading.INCONCLUSIVE
+
+    @property
+    def power_statement(self) -> str:
+        """One sentence on what this sample could have shown, for internal reports."""
+        return (
+            f"With {self.members} members and {self.controls} controls, '{self.attack}' finds a "
+            f"{self.statistic.value} of {self.smallest_detectable:.3g} or more with probability 80 %."
+        )
+
+
+def overall_reading(results: Iterable[AttackResult]) -> Reading:
+    """Return FAIL if any result fails, PASS if there are results and all pass, else INCONCLUSIVE."""
+    readings = [result.reading for result in results]
+    if Reading.FAIL in readings:
+        return Reading.FAIL
+    return Reading.PASS if readings and set(readings) == {Reading.PASS} else Reading.INCONCLUSIVE

@@ -1,0 +1,46 @@
+"""Significance of what an attack found, under the hypothesis that members and controls are exchangeable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+
+def fisher_one_sided(member_hits: int, members: int, control_hits: int, controls: int) -> float:
+    """Return the probability of at least `member_hits` hits among members, given the total number of hits.
+
+    Source: R. A. Fisher, Statistical Methods for Research Workers (1934), section 21.02: the upper hypergeometric tail.
+    """
+    hits = member_hits + control_hits
+    among_members = np.arange(member_hits, min(members, hits) + 1)
+    logs = (
+        _log_binomial(members, among_members)
+        + _log_binomial(controls, hits - among_members)
+        - _log_binomial(members + controls, np.array(hits))
+    )
+    return min(1.0, float(np.exp(special.logsumexp(logs)))) if logs.size else 0.0
+
+
+def holm_adjusted(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Return p-values that may all be compared with one significance for the whole family, in the order given.
+
+    Source: S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statistics 6 (1979).
+    """
+    count = len(p_values)
+    adjusted = [1.0] * count
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(count), key=lambda position: p_values[position])):
+        largest = max(largest, min(1.0, (count - rank) * p_values[place]))
+        adjusted[place] = largest
+    return tuple(adjusted)
+
+
+def _log_binomial(total: int, chosen: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return log(total choose chosen), minus infinity where impossible."""
+    possible = (chosen >= 0) & (chosen <= total)
+    inside = np.where(possible, chosen, 0)
+    logs = special.gammaln(total + 1) - special.gammaln(inside + 1) - special.gammaln(total - inside + 1)
+    return np.where(possible, logs, -np.inf)
