@@ -1,0 +1,27 @@
+"""Attacks on released tables: arrays in, scores out, intervals and readings from scores.
+
+Instruments only. They hold no data, open no file and know no curator; who may see their results is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from dpsynth.attacks.base import Attack, ThreatModel
+from dpsynth.attacks.bounds import Interval
+from dpsynth.attacks.records import Records
+from dpsynth.attacks.registry import ATTACKS
+from dpsynth.attacks.result import AttackResult, Reading, Statistic, Tolerances, overall_reading
+from dpsynth.attacks.suite import run_suite
+
+__all__ = [
+    "ATTACKS",
+    "Attack",
+    "AttackResult",
+    "Interval",
+    "Reading",
+    "Records",
+    "Statistic",
+    "ThreatModel",
+    "Tolerances",
+    "overall_reading",
+    "run_suite",
+]

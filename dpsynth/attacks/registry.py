@@ -1,0 +1,142 @@
+"""All attacks by name, each with its threat model and its source; nothing heavy is imported until an attack runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from dpsynth.attacks.base import Access, Attack, Goal, ThreatModel
+from dpsynth.attacks.result import Statistic
+from dpsynth.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class AttackEntry:
+    """One registered attack.
+
+    Attributes:
+        name: as in results, reports and the name of its page in the documentation.
+        load: makes the attack with its default settings.
+        statistics: how its scores are turned into evidence.
+        threat_model: who attacks.
+        source: paper, section.
+        documentation: page under docs/attacks/.
+    """
+
+    name: str
+    load: Callable[[], Attack]
+    statistics: tuple[Statistic, ...]
+    threat_model: ThreatModel
+    source: str
+    documentation: str
+
+
+_RANKING = (Statistic.AUC, Statistic.TPR_AT_FPR)
+_ONLY_THE_TABLE = ThreatModel(Goal.MEMBERSHIP, Access.NO_BOX, "the target's full record")
+_WITH_REFERENCE = ThreatModel(
+    Goal.MEMBERSHIP, Access.NO_BOX, "the target's full record and a reference table of the same population"
+)
+
+
+def _exact_match() -> Attack:
+    from dpsynth.attacks.match_excess import MatchExcess
+
+    return MatchExcess()
+
+
+def _near_match() -> Attack:
+    from dpsynth.attacks.match_excess import MatchExcess
+
+    return MatchExcess(natural_rate=0.01)
+
+
+def _nearest_neighbour() -> Attack:
+    from dpsynth.attacks.nearest_neighbour import Calibration, NearestNeighbour
+
+    return NearestNeighbour(Calibration.NONE)
+
+
+def _calibrated_difference() -> Attack:
+    from dpsynth.attacks.nearest_neighbour import Calibration, NearestNeighbour
+
+    return NearestNeighbour(Calibration.DIFFERENCE)
+
+
+def _calibrated_ratio() -> Attack:
+    from dpsynth.attacks.nearest_neighbour import Calibration, NearestNeighbour
+
+    return NearestNeighbour(Calibration.LOG_RATIO)
+
+
+def _membership_classifier() -> Attack:
+    from dpsynth.attacks.membership_classifier import MembershipClassifier
+
+    return MembershipClassifier()
+
+
+_ENTRIES = (
+    AttackEntry(
+        name="exact-match",
+        load=_exact_match,
+        statistics=(Statistic.EXACT_MATCH_EXCESS,),
+        threat_model=_ONLY_THE_TABLE,
+        source="identical match share against a hold-out, here with Fisher's exact test",
+        documentation="match_excess.md",
+    ),
+    AttackEntry(
+        name="near-match",
+        load=_near_match,
+        statistics=(Statistic.NEAR_MATCH_EXCESS,),
+        threat_model=_WITH_REFERENCE,
+        source="identical match share against a hold-out, here with Fisher's exact test",
+        documentation="match_excess.md",
+    ),
+    AttackEntry(
+        name="nearest-neighbour",
+        load=_nearest_neighbour,
+        statistics=_RANKING,
+        threat_model=_ONLY_THE_TABLE,
+        source="Chen et al., GAN-Leaks, CCS 2020 (arXiv 1909.03935), section 4.2",
+        documentation="nearest_neighbour.md",
+    ),
+    AttackEntry(
+        name="nearest-neighbour-difference",
+        load=_calibrated_difference,
+        statistics=_RANKING,
+        threat_model=_WITH_REFERENCE,
+        source="Chen et al., GAN-Leaks, CCS 2020 (arXiv 1909.03935), section 4.4",
+        documentation="nearest_neighbour.md",
+    ),
+    AttackEntry(
+        name="nearest-neighbour-ratio",
+        load=_calibrated_ratio,
+        statistics=_RANKING,
+        threat_model=_WITH_REFERENCE,
+        source="van Breugel et al., DOMIAS, AISTATS 2023 (arXiv 2302.12580), with a one-neighbour density",
+        documentation="nearest_neighbour.md",
+    ),
+    AttackEntry(
+        name="membership-classifier",
+        load=_membership_classifier,
+        statistics=_RANKING,
+        threat_model=_WITH_REFERENCE,
+        source="Houssiau et al., TAPAS (arXiv 2211.06550); Hayes et al., LOGAN (arXiv 1705.07663)",
+        documentation="membership_classifier.md",
+    ),
+)
+
+ATTACKS: Mapping[str, AttackEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+"""Every attack of the fast tier, in the order of reports."""
+
+
+def attack_entry(name: str) -> AttackEntry:
+    """Return one entry.
+
+    Raises:
+        InvalidInput: for an unknown name; the message lists the known ones.
+    """
+    try:
+        return ATTACKS[name]
+    except KeyError:
+        raise InvalidInput(f"'{name}' is not an attack; known: {', '.join(ATTACKS)}") from None
