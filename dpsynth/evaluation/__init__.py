@@ -1,0 +1,1 @@
+"""Usefulness of a synthetic table, never its safety."""
