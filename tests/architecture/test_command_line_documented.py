@@ -24,11 +24,11 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
 
 
 def command_line() -> dict[str, Any]:
-    if not (PACKAGE / "cli" / "__init__.py").exists():
+    if not (PACKAGE / "cli" / "app.py").exists():
         return {}
     import typer.main
 
-    from dpsynth.cli import app
+    from dpsynth.cli.app import app
 
     return dict(commands(typer.main.get_command(app)))
 

@@ -46,7 +46,7 @@ PLANTS = [
     Plant("attacks-see-arrays", "attacks.planted", "from dpsynth.curator import curator"),
     Plant("models-are-public", "models.planted", "from dpsynth.randomness import SystemNoise"),
     Plant("generators-independent", "generators.planted", "from dpsynth.generators import independent"),
-    Plant("attacks-independent", "attacks.planted", "from dpsynth.attacks import planted_too"),
+    Plant("attacks-independent", "attacks.planted", "from dpsynth.attacks import nearest_neighbour"),
     Plant("neural-stays-apart", "models.planted", "def lazily():\n    import torch"),
     Plant("database-in-ledger", "certification.planted", "import sqlalchemy"),
     Plant("drawing-in-report", "attacks.planted", "import matplotlib.pyplot"),
@@ -64,7 +64,6 @@ def lint(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def copy_of_the_package(tmp_path: Path) -> Path:
     shutil.copytree(PACKAGE, tmp_path / "dpsynth", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
-    (tmp_path / "dpsynth" / "attacks" / "planted_too.py").touch()
     return tmp_path
 
 
