@@ -10,7 +10,7 @@ from dpsynth.accounting.events import ZCDpEvent
 from dpsynth.accounting.filter import AdaptiveFilter
 from dpsynth.accounting.zcdp import rho_from_budget
 from dpsynth.certification.policy import Policy
-from dpsynth.errors import BudgetExceeded, SchemaError, SchemaProblem
+from dpsynth.errors import SchemaError, SchemaProblem
 from dpsynth.ledger import Ledger
 from dpsynth.schema.schema import Schema
 
@@ -68,19 +68,11 @@ def plan_release(
             ],
         )
     policy.require_admissible(claim, schema.public_rows)
-    budget = ledger.budget(schema.dataset)
-    spent = ledger.spent(schema.dataset)
     rho = rho_from_budget(claim)
-    asked = cost_of(ZCDpEvent(rho))
-    budget_filter = AdaptiveFilter(budget)
-    if not budget_filter.admits(spent, asked):
-        raise BudgetExceeded(
-            schema.dataset,
-            asked=str(claim),
-            remaining=budget_filter.describe_remaining(spent),
-            largest_epsilon=budget_filter.largest_epsilon(spent, claim.delta),
-            delta=claim.delta,
-        )
+    event = ZCDpEvent(rho)
+    ledger.require_room(schema.dataset, event, asked=str(claim))
+    budget = ledger.budget(schema.dataset)
+    after = ledger.spent(schema.dataset) + cost_of(event)
     return ReleasePlan(
         dataset=schema.dataset,
         unit=schema.unit.describe(),
@@ -88,8 +80,8 @@ def plan_release(
         claim=claim,
         rho=float(rho),
         budget=budget,
-        left_before=budget_filter.describe_remaining(spent),
-        left_after=budget_filter.describe_remaining(spent + asked),
+        left_before=ledger.remaining(schema.dataset),
+        left_after=AdaptiveFilter(budget).describe_remaining(after),
         columns=len(schema.columns),
         cells=schema.domain.cells(),
     )

@@ -22,7 +22,7 @@ from dpsynth.curator.queries import MarginalSession, NoisyMarginal
 from dpsynth.curator.rows import PrivateRows
 from dpsynth.curator.selection import select_clique
 from dpsynth.curator.sources.base import RowSource
-from dpsynth.errors import DpsynthError, InvalidInput
+from dpsynth.errors import DpsynthError, InvalidInput, TableError
 from dpsynth.ledger import Ledger, OpenToken
 from dpsynth.randomness import NoiseSource, SystemNoise
 from dpsynth.schema.domain import Clique, Domain
@@ -151,13 +151,19 @@ class Curator:
         )
         token = self._ledger.open(reservation)
         allowance = Allowance(self.schema.dataset, rho)
+        settled: tuple[tuple[str, DpEvent], ...] = (("ended by an unexpected error", ZCDpEvent(rho)),)
         try:
             counter = MarginalCounter(self._load(token), self.domain, self.schema.unit)
             yield _Session(counter, allowance, Gate(allowance, self._noise))
+            settled = allowance.charged
+        except (DpsynthError, KeyboardInterrupt):
+            settled = allowance.charged
+            raise
         finally:
+            # An unexpected error may itself depend on the rows, so it is an answer that costs everything reserved.
             allowance.close()
-            self._charged.extend(allowance.charged)
-            self._ledger.settle(token, allowance.charged)
+            self._charged.extend(settled)
+            self._ledger.settle(token, settled)
 
     def sealed_rows(self) -> Private[PrivateRows]:
         """Return the rows, sealed.
@@ -171,14 +177,19 @@ class Curator:
 
     def _load(self, token: OpenToken) -> Private[PrivateRows]:
         if self._rows is None:
-            self._rows = read_rows(
-                self._source,
-                self.schema,
-                token,
-                noise=self._noise,
-                control_fraction=self._control_fraction,
-                planted=self._planted,
-            )
+            try:
+                self._rows = read_rows(
+                    self._source,
+                    self.schema,
+                    token,
+                    noise=self._noise,
+                    control_fraction=self._control_fraction,
+                    planted=self._planted,
+                )
+            except (OSError, MemoryError) as fault:
+                raise TableError(
+                    f"{self._source.description}: reading failed ({type(fault).__name__}); the reservation was opened"
+                ) from None
         return self._rows
 
 
