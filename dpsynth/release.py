@@ -84,19 +84,18 @@ def release(
     schema = schema if isinstance(schema, Schema) else Schema.from_yaml(Path(schema))
     maker = find_generator(generator) if isinstance(generator, str) else generator
     plan_release(schema, budget, ledger=ledger, generator=maker.name, policy=policy)
-    check_destination(folder, table_name, rows if rows is not None else schema.public_rows, len(schema.columns))
+    check_destination(folder)
     check_internal_folder(internal, release_folder=folder)
     key, rng, noise = load_or_create_key(), np.random.default_rng(seed), noise or SystemNoise()
 
     canaries = draw_canaries(schema, policy, budget, rng=rng, noise=noise)
-    curator = Curator.open(
-        data, schema, ledger=ledger, noise=noise, control_fraction=policy.control_fraction, planted=canaries.included_rows
-    )
+    held_back, planted = policy.control_fraction, canaries.included_rows
+    curator = Curator.open(data, schema, ledger=ledger, noise=noise, control_fraction=held_back, planted=planted)
     model = maker.fit(curator, budget, rng=rng)
     with phase("sample", 1):
         sampled = model.sample(max(round(model.total), 0) if rows is None else rows, rng=rng)
     with phase("judge canaries", 1):
-        judged = canaries.judge(sampled, budget, policy)
+        judged = canaries.judge(sampled)
     findings = internal_audit(curator, judged.table, policy, rng=rng)
     write_internal_report(internal, findings, release_folder=folder, render=render_internal_report)
     model.save(internal / "model")

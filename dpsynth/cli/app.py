@@ -65,9 +65,9 @@ def main() -> None:
     except OSError as fault:
         print_error(f"{fault.strerror or type(fault).__name__}: {fault.filename or 'a file'}")
         sys.exit(2)
-    except Exception as fault:  # noqa: BLE001 - the text of an unexpected error may hold a cell, so it is not shown
+    except Exception as fault:  # noqa: BLE001 - its text may hold a cell, so it is not shown
         print_error(
-            f"unexpected {type(fault).__name__} in {_origin(fault)}. Its text is withheld because it could hold a value "
+            f"unexpected {type(fault).__name__} in {_origin(fault)}. Its text is withheld: it could hold a value "
             "from the data. What the ledger had opened stays charged: dpsynth ledger show"
         )
         sys.exit(1)

@@ -16,9 +16,7 @@ from dpsynth.ledger import EntryKind, Ledger, LedgerEntry
 
 app = typer.Typer(help="See and set what may be spent on a data set.", no_args_is_help=True)
 
-LedgerOption = Annotated[
-    str | None, typer.Option(help="Ledger; DPSYNTH_LEDGER or the user's own ledger if not given.")
-]
+LedgerOption = Annotated[str | None, typer.Option(help="Ledger; DPSYNTH_LEDGER or the user's own ledger if not given.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

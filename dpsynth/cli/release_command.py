@@ -15,7 +15,8 @@ from dpsynth.certification.policy import default_policy
 from dpsynth.cli.console import ERR, OUT, print_json, progress_bars
 from dpsynth.cli.places import open_ledger
 from dpsynth.errors import InvalidInput
-from dpsynth.generators.registry import GENERATORS, generator as find_generator
+from dpsynth.generators.registry import GENERATORS
+from dpsynth.generators.registry import generator as find_generator
 from dpsynth.release import Release, release
 from dpsynth.schema.schema import Schema
 
@@ -77,9 +78,8 @@ def release_table(
                 override=override,
             )
     if as_json:
-        print_json(
-            {"release": str(made.folder), "internal": str(made.internal_folder), "verdict": made.certificate.verdict.value}
-        )
+        verdict = made.certificate.verdict.value
+        print_json({"release": str(made.folder), "internal": str(made.internal_folder), "verdict": verdict})
     else:
         show_result(made)
 
@@ -110,8 +110,9 @@ def _plan_facts(plan: ReleasePlan) -> dict[str, object]:
 
 def show_result(made: Release) -> None:
     """Print the verdict, what was written and what to do next."""
-    colour = {"PASS": "green", "INCONCLUSIVE": "yellow"}.get(made.certificate.verdict.value, "red")
-    OUT.print(f"\n[bold {colour}]{made.certificate.verdict.value}[/]  {made.rows:,} synthetic rows in [bold]{made.folder}[/]")
+    verdict = made.certificate.verdict.value
+    colour = {"PASS": "green", "INCONCLUSIVE": "yellow"}.get(verdict, "red")
+    OUT.print(f"\n[bold {colour}]{verdict}[/]  {made.rows:,} synthetic rows in [bold]{made.folder}[/]")
     for file in sorted(made.folder.iterdir()):
         OUT.print(f"  {file.name:<24} {file.stat().st_size:>12,} bytes")
     OUT.print("\n[bold]Next[/]")

@@ -51,9 +51,7 @@ class Synthesizer(Protocol[Queries_contra]):
     def name(self) -> str:
         """The name in the registry."""
 
-    def fit(
-        self, curator: Queries_contra, budget: PrivacyBudget, *, rng: np.random.Generator
-    ) -> FittedSynthesizer:
+    def fit(self, curator: Queries_contra, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedSynthesizer:
         """Return the generator fitted to the curator's answers.
 
         Args:

@@ -32,9 +32,7 @@ class Spy:
     def event(self, sensitivity: Sensitivity) -> DpEvent:
         return self._event
 
-    def __call__(
-        self, value: NDArray[np.int64], *, sensitivity: Sensitivity, noise: NoiseSource
-    ) -> NDArray[np.int64]:
+    def __call__(self, value: NDArray[np.int64], *, sensitivity: Sensitivity, noise: NoiseSource) -> NDArray[np.int64]:
         self.charged_when_run = len(self.allowance.charged)
         self.sensitivity = sensitivity
         return value

@@ -73,16 +73,19 @@ def _cells(column: pa.Array) -> Cells:
     import pyarrow as pa
 
     kind = column.type
+    cells: Cells
     if pa.types.is_dictionary(kind):
         return _cells(column.dictionary_decode())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         as_bytes = column.cast(pa.large_binary()).to_pylist()
-        return [None if cell is None else cell.decode("utf-8", errors="surrogateescape") for cell in as_bytes]
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        cells = [None if cell is None else cell.decode("utf-8", errors="surrogateescape") for cell in as_bytes]
+    elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         moments = column.cast(pa.timestamp("s", tz=getattr(kind, "tz", None)), safe=False)
-        return moments.to_numpy(zero_copy_only=False).astype("datetime64[s]")
-    if pa.types.is_temporal(kind):
-        return column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64()).to_pylist()
-    if pa.types.is_nested(kind):
-        return [None] * len(column)
-    return column.to_pylist()
+        cells = moments.to_numpy(zero_copy_only=False).astype("datetime64[s]")
+    elif pa.types.is_temporal(kind):
+        cells = column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64()).to_pylist()
+    elif pa.types.is_nested(kind):
+        cells = [None] * len(column)
+    else:
+        cells = column.to_pylist()
+    return cells
