@@ -6,9 +6,6 @@ import ast
 import builtins
 import inspect
 import re
-from pathlib import Path
-
-import pytest
 
 from dpsynth import errors
 from tests.architecture.source_tree import PACKAGE, modules, public_functions, shown, tree_of
@@ -16,9 +13,7 @@ from tests.architecture.source_tree import PACKAGE, modules, public_functions, s
 SECTIONS = ("Args", "Attributes", "Example", "Examples", "Note", "Privacy", "Raises", "Returns", "Source", "Yields")
 ENTRY = re.compile(r"^    (\*{0,2}\w+)(?: \([^)]*\))?:", re.MULTILINE)
 
-FUNCTIONS = [
-    pytest.param(module, function, id=f"{shown(module)}:{name}") for module, name, function in public_functions()
-]
+FUNCTIONS = [(f"{shown(module)}:{name}", function) for module, name, function in public_functions()]
 
 
 def section(docstring: str, name: str) -> str:
@@ -37,23 +32,33 @@ def parameters_of(function: ast.FunctionDef) -> set[str]:
     return {parameter.arg for parameter in [*named, *filter(None, (given.vararg, given.kwarg))]} - {"self", "cls"}
 
 
-@pytest.mark.parametrize(("module", "function"), FUNCTIONS)
-def test_documented_arguments_exist_and_are_complete(module: Path, function: ast.FunctionDef) -> None:
-    documented = {name.lstrip("*") for name in ENTRY.findall(section(documentation_of(function), "Args"))}
-    if documented:
-        assert documented == parameters_of(function)
+def test_documented_arguments_are_those_of_the_signature() -> None:
+    wrong = {}
+    for name, function in FUNCTIONS:
+        documented = {entry.lstrip("*") for entry in ENTRY.findall(section(documentation_of(function), "Args"))}
+        if documented and documented != parameters_of(function):
+            wrong[name] = documented ^ parameters_of(function)
+    assert wrong == {}
 
 
-@pytest.mark.parametrize(("module", "function"), FUNCTIONS)
-def test_documented_errors_exist(module: Path, function: ast.FunctionDef) -> None:
-    for name in ENTRY.findall(section(documentation_of(function), "Raises")):
-        assert hasattr(errors, name) or hasattr(builtins, name), name
+def test_documented_errors_exist() -> None:
+    unknown = {
+        name: entry
+        for name, function in FUNCTIONS
+        for entry in ENTRY.findall(section(documentation_of(function), "Raises"))
+        if not hasattr(errors, entry) and not hasattr(builtins, entry)
+    }
+    assert unknown == {}
 
 
-@pytest.mark.parametrize(("module", "function"), FUNCTIONS)
-def test_sections_are_spelled_as_agreed(module: Path, function: ast.FunctionDef) -> None:
-    for heading in re.findall(r"^([A-Z]\w+):\s*$", documentation_of(function), re.MULTILINE):
-        assert heading in SECTIONS
+def test_sections_are_spelled_as_agreed() -> None:
+    strange = {
+        name: heading
+        for name, function in FUNCTIONS
+        for heading in re.findall(r"^([A-Z]\w+):\s*$", documentation_of(function), re.MULTILINE)
+        if heading not in SECTIONS
+    }
+    assert strange == {}
 
 
 def opens_the_gate(function: ast.FunctionDef) -> bool:
@@ -67,27 +72,27 @@ def opens_the_gate(function: ast.FunctionDef) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    ("module", "function"),
-    [entry for entry in FUNCTIONS if opens_the_gate(entry.values[1])],  # type: ignore[arg-type]
-)
-def test_whatever_asks_the_gate_says_what_is_charged(module: Path, function: ast.FunctionDef) -> None:
-    assert re.search(r"^Privacy:", documentation_of(function), re.MULTILINE)
+def test_whatever_asks_the_gate_says_what_is_charged() -> None:
+    askers = {name: function for name, function in FUNCTIONS if opens_the_gate(function)}
+    silent = [
+        name
+        for name, function in askers.items()
+        if not re.search(r"^Privacy:", documentation_of(function), re.MULTILINE)
+    ]
+    assert askers
+    assert silent == []
 
 
-@pytest.mark.parametrize("module", modules(), ids=shown)
-def test_a_module_says_what_it_is_for(module: Path) -> None:
-    assert ast.get_docstring(tree_of(module))
+def test_every_module_says_what_it_is_for() -> None:
+    assert [shown(module) for module in modules() if not ast.get_docstring(tree_of(module))] == []
 
 
-MECHANISMS = [
-    pytest.param(node, id=node.name)
-    for module in modules(PACKAGE / "mechanisms")
-    for node in ast.walk(tree_of(module))
-    if isinstance(node, ast.ClassDef) and node.name.endswith("Mechanism") and node.name != "Mechanism"
-]
-
-
-@pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_mechanism_names_its_source(mechanism: ast.ClassDef) -> None:
-    assert re.search(r"^ *Source:", ast.unparse(mechanism), re.MULTILINE)
+def test_every_mechanism_names_its_source() -> None:
+    mechanisms = [
+        node
+        for module in modules(PACKAGE / "mechanisms")
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Mechanism") and node.name != "Mechanism"
+    ]
+    assert mechanisms
+    assert [node.name for node in mechanisms if not re.search(r"^ *Source:", ast.unparse(node), re.MULTILINE)] == []
