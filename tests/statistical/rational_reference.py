@@ -1,0 +1,68 @@
+"""The slow reference: exact rejection samplers in integers and fractions, one draw at a time.
+
+Nothing is shared with the tables of the package: no cumulative function, no fixed point, no array. Every coin has a
+rational probability and is decided by uniform integers.
+
+Source: Canonne, Kamath, Steinke, "The Discrete Gaussian for Differential Privacy" (2004.00010), Algorithms 1 to 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+UniformBelow = Callable[[int], int]
+"""Returns a uniform integer in 0 .. bound - 1."""
+
+
+def coin(probability: Fraction, uniform_below: UniformBelow) -> bool:
+    """Return true with this probability."""
+    return uniform_below(probability.denominator) < probability.numerator
+
+
+def exponential_coin(exponent: Fraction, uniform_below: UniformBelow) -> bool:
+    """Return true with probability exp(-exponent), exponent >= 0 (Algorithm 1)."""
+    while exponent > 1:
+        if not exponential_coin(Fraction(1), uniform_below):
+            return False
+        exponent -= 1
+    trials = 1
+    while coin(exponent / trials, uniform_below):
+        trials += 1
+    return trials % 2 == 1
+
+
+def discrete_laplace(scale: Fraction, uniform_below: UniformBelow) -> int:
+    """Return one draw with P(x) proportional to exp(-|x| / scale) (Algorithm 2)."""
+    while True:
+        remainder = uniform_below(scale.numerator)
+        if not exponential_coin(Fraction(remainder, scale.numerator), uniform_below):
+            continue
+        wholes = 0
+        while exponential_coin(Fraction(1), uniform_below):
+            wholes += 1
+        magnitude = (remainder + scale.numerator * wholes) // scale.denominator
+        negative = uniform_below(2) == 1
+        if negative and magnitude == 0:
+            continue
+        return -magnitude if negative else magnitude
+
+
+def discrete_gaussian(variance: Fraction, uniform_below: UniformBelow) -> int:
+    """Return one draw with P(x) proportional to exp(-x**2 / (2 variance)) (Algorithm 3)."""
+    scale = math.isqrt(math.floor(variance)) + 1
+    while True:
+        candidate = discrete_laplace(Fraction(scale), uniform_below)
+        excess = abs(candidate) - variance / scale
+        if exponential_coin(excess**2 / (2 * variance), uniform_below):
+            return candidate
+
+
+def exponential_choice(scores: Sequence[int], rate: Fraction, uniform_below: UniformBelow) -> int:
+    """Return index i with probability proportional to exp(rate * scores[i]), by rejection from uniform indices."""
+    best = max(scores)
+    while True:
+        index = uniform_below(len(scores))
+        if exponential_coin(rate * (best - scores[index]), uniform_below):
+            return index
