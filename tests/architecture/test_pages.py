@@ -8,6 +8,7 @@ import pytest
 
 from dpsynth.attacks.registry import ATTACKS
 from dpsynth.generators.registry import GENERATORS
+from dpsynth.schema.schema import Schema
 from tests.architecture.source_tree import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -33,3 +34,11 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not (page.parent / target).exists() and not target.startswith("_notebooks")
     ]
     assert broken == []
+
+
+def test_the_schema_in_the_documentation_is_complete() -> None:
+    page = (DOCS / "how-to" / "write-a-schema.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    schema = Schema.from_text(example, source="write-a-schema.md")
+    schema.require_complete()
+    assert [column.name for column in schema.columns][:2] == ["sex", "triage"]
