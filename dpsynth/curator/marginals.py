@@ -34,12 +34,12 @@ def marginal_sensitivity(unit: PrivacyUnit) -> Sensitivity:
 class MarginalCounter:
     """Exact marginals of sealed rows, counted once each and kept sealed."""
 
-    __slots__ = ("_counted", "_rows", "_sensitivity", "domain")
+    __slots__ = ("_counted", "_rows", "domain", "sensitivity")
 
     def __init__(self, rows: Private[PrivateRows], domain: Domain, unit: PrivacyUnit) -> None:
         """Count over `rows`, which hold at most `unit.max_rows_per_unit` rows of any unit."""
         self._rows = rows
-        self._sensitivity = marginal_sensitivity(unit)
+        self.sensitivity = marginal_sensitivity(unit)
         self._counted: dict[Clique, Private[NDArray[np.int64]]] = {}
         self.domain = domain
 
@@ -58,7 +58,7 @@ class MarginalCounter:
             )
         if clique not in self._counted:
             self._counted[clique] = Private(unseal(self._rows).marginal(clique))
-        return BoundedQuery(self._counted[clique], self._sensitivity)
+        return BoundedQuery(self._counted[clique], self.sensitivity)
 
 
 def measure_marginal(counter: MarginalCounter, gate: Gate, clique: Clique, rho: Fraction) -> NoisyMarginal:

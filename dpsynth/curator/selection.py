@@ -46,10 +46,8 @@ def select_clique(
     if any(weights[clique] < 1 for clique in candidates):
         raise InvalidInput("weights of candidates must be positive integers")
     scores = np.empty(len(candidates), dtype=np.int64)
-    sensitivity = Sensitivity(l1=0, squared_l2=0, linf=0)
     for place, clique in enumerate(candidates):
         query = counter.query(clique)
-        sensitivity = query.sensitivity
         estimate = np.clip(np.nan_to_num(estimates[clique]) * GRID, -_LARGEST_GRID_VALUE, _LARGEST_GRID_VALUE)
         if estimate.shape != counter.domain.shape(clique):
             raise InvalidInput(f"the estimate of {clique} must have shape {counter.domain.shape(clique)}")
@@ -57,10 +55,11 @@ def select_clique(
         penalty = round(penalties[clique] * GRID)
         scores[place] = weights[clique] * (distance - penalty)
     largest_weight = max(weights[clique] for clique in candidates)
-    reach = sensitivity.linf * GRID * largest_weight
+    reach = counter.sensitivity.l1 * GRID * largest_weight
+    moved = Sensitivity(l1=reach * len(candidates), squared_l2=reach**2 * len(candidates), linf=reach)
     choice = gate.release(
         ExponentialMechanism.for_rho(rho),
-        BoundedQuery(Private(scores), Sensitivity(l1=reach * len(candidates), squared_l2=reach**2, linf=reach)),
+        BoundedQuery(Private(scores), moved),
         purpose=f"select one of {len(candidates)} marginals",
     )
     return candidates[choice]
