@@ -1,0 +1,76 @@
+"""The hash chain: one spelling for what is said, one digest that binds it to everything said before.
+
+Standard library and RFC 8785 only, so that somebody without a database can recompute it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import rfc8785
+
+from dpsynth.accounting.events import JsonValue
+from dpsynth.errors import InvalidInput
+
+GENESIS = "0" * 64
+"""What the first entry names as the digest before it."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class Head(NamedTuple):
+    """The last entry of a chain: its index (the first entry has index 1; 0 is an empty ledger) and its digest."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks a head for
+    digest: str
+
+
+EMPTY_HEAD = Head(0, GENESIS)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as a store keeps it; `content` is canonical JSON."""
+
+    index: int
+    previous_digest: str
+    digest: str
+    content: str
+
+
+def canonical_json(content: Mapping[str, JsonValue]) -> str:
+    """Return the one spelling of `content` that is hashed and stored (RFC 8785).
+
+    Raises:
+        InvalidInput: a number beyond 2**53 or text that is not Unicode, which JSON cannot hold exactly.
+    """
+    try:
+        return rfc8785.dumps(dict(content)).decode()
+    except rfc8785.CanonicalizationError as fault:
+        raise InvalidInput("this cannot be stored: it holds a number or text that JSON cannot hold exactly") from fault
+
+
+def content_digest_of(content: str) -> str:
+    """Return the SHA-256 digest of canonical JSON, as 64 hexadecimal digits."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def chain_digest(index: int, previous_digest: str, content_digest: str) -> str:
+    """Return the digest of the entry at `index`.
+
+    It is the digest of the canonical JSON object {content_digest, index, previous_digest}: whoever knows the content
+    digests of all entries can recompute every digest without seeing any content.
+    """
+    # Spelled out because it is computed for every entry at every opening; a test compares it with canonical_json.
+    return content_digest_of(
+        f'{{"content_digest":"{content_digest}","index":{index},"previous_digest":"{previous_digest}"}}'
+    )
+
+
+def is_digest(value: object) -> bool:
+    """Whether `value` is 64 lower-case hexadecimal digits."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None

@@ -1,0 +1,82 @@
+"""One entry of the ledger: a statement and its place in the chain.
+
+An entry is stored as canonical JSON and is never re-interpreted. Its digest binds its content to everything before it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+
+from dpsynth.accounting.events import JsonValue
+from dpsynth.errors import InvalidInput, LedgerCorrupted
+from dpsynth.ledger.chain import Head, StoredEntry, canonical_json, chain_digest, content_digest_of
+from dpsynth.ledger.statement import Statement, statement_from_content
+
+_STATEMENT_FIELDS = tuple(field.name for field in fields(Statement))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry(Statement):
+    """A statement at its place.
+
+    Attributes:
+        index: place in the chain, from 1.
+        previous_digest: digest of the entry before, 64 hexadecimal digits.
+        digest: digest of this entry.
+    """
+
+    index: int
+    previous_digest: str
+    digest: str
+
+    @property
+    def head(self) -> Head:
+        """The head of a chain that ends here."""
+        return Head(self.index, self.digest)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the whole entry as one flat JSON object, for export."""
+        return {
+            "index": self.index,
+            "previous_digest": self.previous_digest,
+            "digest": self.digest,
+            **self.content(),
+        }
+
+    def stored(self) -> StoredEntry:
+        """Return the entry as a store keeps it."""
+        return StoredEntry(self.index, self.previous_digest, self.digest, canonical_json(self.content()))
+
+
+def entry_after(head: Head, statement: Statement) -> LedgerEntry:
+    """Return `statement` as the entry that follows `head`.
+
+    Raises:
+        InvalidInput: it holds a number or text that JSON cannot hold exactly.
+    """
+    content_digest = content_digest_of(canonical_json(statement.content()))
+    index = head.index + 1
+    return _placed(statement, index, head.digest, chain_digest(index, head.digest, content_digest))
+
+
+def read_entry(row: StoredEntry, *, canonical: bool = False) -> LedgerEntry:
+    """Return the entry of a stored row after recomputing its digest; `canonical` also compares the spelling.
+
+    Raises:
+        LedgerCorrupted: the digest is another one, or the content is not that of an entry.
+    """
+    if chain_digest(row.index, row.previous_digest, content_digest_of(row.content)) != row.digest:
+        raise LedgerCorrupted(f"entry {row.index} was changed: its digest does not fit its content")
+    try:
+        statement = statement_from_content(json.loads(row.content))
+    except (ValueError, InvalidInput, LedgerCorrupted) as fault:
+        raise LedgerCorrupted(f"entry {row.index} is not in a format that this version of dpsynth knows") from fault
+    if canonical and canonical_json(statement.content()) != row.content:
+        raise LedgerCorrupted(f"entry {row.index} is not written in canonical JSON")
+    return _placed(statement, row.index, row.previous_digest, row.digest)
+
+
+def _placed(statement: Statement, index: int, previous_digest: str, digest: str) -> LedgerEntry:
+    said = {name: getattr(statement, name) for name in _STATEMENT_FIELDS}
+    return LedgerEntry(index=index, previous_digest=previous_digest, digest=digest, **said)

@@ -1,0 +1,126 @@
+"""The part of a ledger that travels with a release, and the check of it without the ledger.
+
+The extract is one line per entry of the whole chain. Entries of the release, and the budgets of the data sets it read,
+are there in full; of every other entry only the digest of its content is, which says nothing about it but lets the
+whole chain be recomputed from the first entry to the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dpsynth.accounting.events import JsonValue
+from dpsynth.errors import DpsynthError, LedgerCorrupted, LedgerError
+from dpsynth.ledger.account import Account, ReservationState
+from dpsynth.ledger.chain import (
+    EMPTY_HEAD,
+    Head,
+    StoredEntry,
+    canonical_json,
+    chain_digest,
+    content_digest_of,
+    is_digest,
+)
+from dpsynth.ledger.entry import LedgerEntry, read_entry
+from dpsynth.ledger.statement import EntryKind
+
+_FULL = frozenset({"index", "digest", "content"})
+_REDACTED = frozenset({"index", "digest", "content_digest"})
+
+
+def extract_of(entries: Sequence[LedgerEntry], release_id: str) -> list[dict[str, JsonValue]]:
+    """Return the extract of `release_id`: one JSON object per entry of the chain.
+
+    Raises:
+        LedgerError: the ledger knows no such release.
+    """
+    datasets = {entry.dataset for entry in entries if entry.release_id == release_id}
+    if not release_id or not datasets:
+        raise LedgerError(f"the ledger has no entry of release '{release_id}'")
+    return [_line(entry, release_id, datasets) for entry in entries]
+
+
+def verify_extract(lines: Sequence[object], *, expected_head: tuple[int, str] | None = None) -> list[str]:
+    """Return everything that is wrong with an extract, one sentence each; empty where nothing is.
+
+    Checks the chain from the first entry to the head, the head against `expected_head`, that every full entry is what
+    its digest says, and that the release reserved, opened and settled in order and within the budget of its data set.
+    What other releases spent is not in the extract; that is what `Ledger.verify` checks.
+    """
+    problems: list[str] = []
+    entries: list[LedgerEntry] = []
+    head = EMPTY_HEAD
+    for place, line in enumerate(lines, start=1):
+        try:
+            head, entry = _follow(head, line)
+        except LedgerCorrupted as fault:
+            return [f"line {place}: {fault}"]
+        if entry is not None:
+            entries.append(entry)
+    if expected_head is not None and tuple(expected_head) != head:
+        problems.append(f"the extract ends at entry {head.index}, whose digest is not that of the head it is known by")
+    return problems + _problems_of_release(entries)
+
+
+def head_of_extract(lines: Sequence[Mapping[str, JsonValue]]) -> Head:
+    """Return the head that an extract claims; `verify_extract` says whether it is true."""
+    if not lines:
+        return EMPTY_HEAD
+    return Head(len(lines), str(lines[-1].get("digest")))
+
+
+def _line(entry: LedgerEntry, release_id: str, datasets: set[str]) -> dict[str, JsonValue]:
+    place: dict[str, JsonValue] = {"index": entry.index, "digest": entry.digest}
+    if entry.release_id == release_id or (entry.kind is EntryKind.BUDGET and entry.dataset in datasets):
+        return {**place, "content": entry.content()}
+    return {**place, "content_digest": content_digest_of(canonical_json(entry.content()))}
+
+
+def _follow(head: Head, line: object) -> tuple[Head, LedgerEntry | None]:
+    if not isinstance(line, Mapping) or frozenset(line) not in {_FULL, _REDACTED} or not is_digest(line["digest"]):
+        raise LedgerCorrupted("is not a line of a ledger extract")
+    index = head.index + 1
+    if line["index"] != index or isinstance(line["index"], bool):
+        raise LedgerCorrupted(f"should hold entry {index}")
+    digest = str(line["digest"])
+    if "content" in line:
+        return Head(index, digest), _full_entry(index, head.digest, digest, line["content"])
+    if not is_digest(line["content_digest"]) or chain_digest(index, head.digest, str(line["content_digest"])) != digest:
+        raise LedgerCorrupted(f"the digest of entry {index} does not follow from the entry before it")
+    return Head(index, digest), None
+
+
+def _full_entry(index: int, previous_digest: str, digest: str, content: object) -> LedgerEntry:
+    if not isinstance(content, dict):
+        raise LedgerCorrupted(f"entry {index} has no content")
+    try:
+        return read_entry(StoredEntry(index, previous_digest, digest, canonical_json(content)))
+    except LedgerCorrupted:
+        raise
+    except DpsynthError as fault:
+        raise LedgerCorrupted(f"entry {index} cannot be read") from fault
+
+
+def _problems_of_release(entries: Iterable[LedgerEntry]) -> list[str]:
+    problems: list[str] = []
+    accounts: dict[str, Account] = {}
+    releases: set[str] = set()
+    for entry in entries:
+        account = accounts.setdefault(entry.dataset, Account(entry.dataset))
+        refusal = account.refusal(entry)
+        if refusal is not None:
+            problems.append(f"entry {entry.index} is not legal: {refusal}")
+            continue
+        account.post(entry)
+        releases |= {entry.release_id} - {""}
+        if account.records and not account.within_budget(account.spent):
+            problems.append(f"entry {entry.index} takes data set '{entry.dataset}' over its budget")
+    for account in accounts.values():
+        problems.extend(
+            f"entry {index} was opened, but what it cost was never settled"
+            for index, record in account.records.items()
+            if record.state is ReservationState.OPEN
+        )
+    if len(releases) != 1:
+        problems.append(f"an extract speaks about one release; this one speaks about {len(releases)}")
+    return problems

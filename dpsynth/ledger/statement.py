@@ -1,0 +1,191 @@
+"""What an entry says, and its form in JSON.
+
+Compatibility contract: format 1 stays readable for ever; a field is never renamed and never changes its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_from_json, event_to_json
+from dpsynth.ledger.authorship import current_actor, current_software, current_time, new_salt
+
+FORMAT = 1
+"""Version of the JSON form."""
+
+POLICY = "adaptive"
+"""The only budget policy of format 1: each release may be chosen after seeing the earlier ones."""
+
+_KEYS = frozenset(
+    {
+        "format", "dataset", "kind", "release_id", "purpose", "reservation", "budget", "charges", "asked", "unit",
+        "certifiable", "actor", "time", "software", "salt",
+    }
+)  # fmt: skip
+
+
+class EntryKind(StrEnum):
+    """What an entry is."""
+
+    BUDGET = "BUDGET"
+    """A data set gets its budget, once."""
+
+    RESERVE = "RESERVE"
+    """An upper bound of what a release will cost is set aside."""
+
+    OPEN = "OPEN"
+    """The rows are about to be read for a reservation."""
+
+    SETTLE = "SETTLE"
+    """What was really asked of the rows, never more than was reserved."""
+
+    VOID = "VOID"
+    """A reservation that never opened the rows is given back."""
+
+    NOTE = "NOTE"
+    """A remark; costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One event and, in words, what it was for."""
+
+    purpose: str
+    event: DpEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What is said, by whom and when; a `LedgerEntry` is a statement with its place in the chain.
+
+    Attributes:
+        kind: what the entry is.
+        dataset: the data set that is charged.
+        release_id: the release that asked; empty for budgets and general notes.
+        purpose: why, in words; for a note, the note.
+        reservation: index of the RESERVE entry that an OPEN, SETTLE or VOID speaks about.
+        budget: of a BUDGET entry.
+        charges: the upper bound in a RESERVE, what was really done in a SETTLE; else empty.
+        asked: the request in the words of the user.
+        unit: who is protected, in words.
+        certifiable: whether the noise came from a source that a certificate may rest on.
+        actor: the account that wrote the entry.
+        time: UTC, ISO 8601 with microseconds.
+        software: name and version of the writer.
+        salt: 32 random hexadecimal digits.
+    """
+
+    kind: EntryKind
+    dataset: str
+    release_id: str = ""
+    purpose: str = ""
+    reservation: int | None = None
+    budget: PrivacyBudget | None = None
+    charges: tuple[Charge, ...] = ()
+    asked: str = ""
+    unit: str = ""
+    certifiable: bool = True
+    actor: str = field(default_factory=current_actor)
+    time: str = field(default_factory=current_time)
+    software: str = field(default_factory=current_software)
+    salt: str = field(default_factory=new_salt)
+
+    @property
+    def event(self) -> DpEvent | None:
+        """All charges as one event; None where there are none."""
+        if not self.charges:
+            return None
+        if len(self.charges) == 1:
+            return self.charges[0].event
+        return ComposedDpEvent(tuple(charge.event for charge in self.charges))
+
+    def content(self) -> dict[str, JsonValue]:
+        """Return what is said as a JSON object."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind.value,
+            "dataset": self.dataset,
+            "release_id": self.release_id,
+            "purpose": self.purpose,
+            "reservation": self.reservation,
+            "budget": _budget_to_json(self.budget),
+            "charges": [{"purpose": charge.purpose, "event": event_to_json(charge.event)} for charge in self.charges],
+            "asked": self.asked,
+            "unit": self.unit,
+            "certifiable": self.certifiable,
+            "actor": self.actor,
+            "time": self.time,
+            "software": self.software,
+            "salt": self.salt,
+        }
+
+
+def statement_from_content(content: object) -> Statement:
+    """Return the statement that `Statement.content` described.
+
+    Raises:
+        ValueError: the content is of another format, or a field is missing, unknown or has another form.
+    """
+    if not isinstance(content, Mapping) or frozenset(content) != _KEYS or content["format"] != FORMAT:
+        raise ValueError("not a statement of this format")
+    charges = content["charges"]
+    if not isinstance(charges, list):
+        raise ValueError("charges are a list")  # noqa: TRY004
+    return Statement(
+        kind=EntryKind(_text(content, "kind")),
+        dataset=_text(content, "dataset"),
+        release_id=_text(content, "release_id"),
+        purpose=_text(content, "purpose"),
+        reservation=_optional_index(content["reservation"]),
+        budget=_budget_from_json(content["budget"]),
+        charges=tuple(_charge_from_json(charge) for charge in charges),
+        asked=_text(content, "asked"),
+        unit=_text(content, "unit"),
+        certifiable=_truth(content["certifiable"]),
+        actor=_text(content, "actor"),
+        time=_text(content, "time"),
+        software=_text(content, "software"),
+        salt=_text(content, "salt"),
+    )
+
+
+def _budget_to_json(budget: PrivacyBudget | None) -> JsonValue:
+    if budget is None:
+        return None
+    return {"epsilon": str(budget.epsilon), "delta": str(budget.delta), "policy": POLICY}
+
+
+def _budget_from_json(data: object) -> PrivacyBudget | None:
+    if data is None:
+        return None
+    if not isinstance(data, Mapping) or frozenset(data) != {"epsilon", "delta", "policy"} or data["policy"] != POLICY:
+        raise ValueError("a budget is epsilon, delta and a known policy")
+    return PrivacyBudget(epsilon=_text(data, "epsilon"), delta=_text(data, "delta"))
+
+
+def _charge_from_json(data: object) -> Charge:
+    if not isinstance(data, Mapping) or frozenset(data) != {"purpose", "event"}:
+        raise ValueError("a charge is a purpose and an event")
+    return Charge(_text(data, "purpose"), event_from_json(data["event"]))
+
+
+def _text(data: Mapping[str, object], key: str) -> str:
+    value = data[key]
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is text")  # noqa: TRY004  one kind of error for every wrong form
+    return value
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("certifiable is true or false")  # noqa: TRY004
+    return value
+
+
+def _optional_index(value: object) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ValueError("reservation is an index")
+    return value

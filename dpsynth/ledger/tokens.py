@@ -1,0 +1,47 @@
+"""Receipts that the ledger hands out; each names the entry that it stands for by index and digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An upper bound is set aside; the rows may not be read yet.
+
+    Attributes:
+        dataset: the data set that is charged.
+        release_id: the release that asked.
+        index: index of the RESERVE entry.
+        digest: its digest.
+    """
+
+    dataset: str
+    release_id: str
+    index: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenToken:
+    """The OPEN entry is on disk: from here on the rows may be read, and the reservation counts in full until settled.
+
+    Attributes:
+        reservation: what was reserved.
+        index: index of the OPEN entry.
+        digest: its digest.
+    """
+
+    reservation: Reservation
+    index: int
+    digest: str
+
+    @property
+    def dataset(self) -> str:
+        """The data set whose rows may be read."""
+        return self.reservation.dataset
+
+    @property
+    def release_id(self) -> str:
+        """The release that may read them."""
+        return self.reservation.release_id

@@ -1,0 +1,141 @@
+"""What an entry says survives the way through JSON, and nothing else is read as an entry."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import (
+    ApproximateDpEvent,
+    ComposedDpEvent,
+    DiscreteGaussianDpEvent,
+    ExponentialDpEvent,
+    SelfComposedDpEvent,
+    ZCDpEvent,
+)
+from dpsynth.errors import DpsynthError
+from dpsynth.ledger.authorship import current_actor, current_time, new_salt
+from dpsynth.ledger.chain import canonical_json
+from dpsynth.ledger.statement import Charge, EntryKind, Statement, statement_from_content
+
+FRACTIONS = st.fractions(min_value=0, max_value=10)
+SIMPLE = st.one_of(
+    st.builds(ZCDpEvent, FRACTIONS),
+    st.builds(ExponentialDpEvent, FRACTIONS),
+    st.builds(DiscreteGaussianDpEvent, st.fractions(min_value=Fraction(1, 100), max_value=10**9), st.integers(1, 99)),
+    st.builds(ApproximateDpEvent, st.decimals(0, 9, places=9), st.decimals(0, 1, places=12)),
+)
+EVENTS = st.recursive(
+    SIMPLE,
+    lambda inner: st.one_of(
+        st.builds(SelfComposedDpEvent, inner, st.integers(1, 10**6)),
+        st.builds(ComposedDpEvent, st.lists(inner, max_size=3).map(tuple)),
+    ),
+    max_leaves=5,
+)
+WORDS = st.text(max_size=20)
+STATEMENTS = st.builds(
+    Statement,
+    kind=st.sampled_from(EntryKind),
+    dataset=WORDS,
+    release_id=WORDS,
+    purpose=WORDS,
+    reservation=st.none() | st.integers(1, 10**6),
+    budget=st.none() | st.just(PrivacyBudget("0.30", "1e-9")),
+    charges=st.lists(st.builds(Charge, WORDS, EVENTS), max_size=3).map(tuple),
+    asked=WORDS,
+    unit=WORDS,
+    certifiable=st.booleans(),
+)
+
+
+def example() -> dict[str, object]:
+    said = Statement(
+        kind=EntryKind.RESERVE,
+        dataset="patients",
+        budget=PrivacyBudget(1, "1e-6"),
+        charges=(Charge("count", ApproximateDpEvent(Decimal("0.1"), Decimal(0))),),
+    )
+    content: dict[str, object] = json.loads(canonical_json(said.content()))
+    return content
+
+
+@given(STATEMENTS)
+@settings(max_examples=40)
+def test_there_and_back(said: Statement) -> None:
+    spelled = canonical_json(said.content())
+    read = statement_from_content(json.loads(spelled))
+    assert read == said
+    assert canonical_json(read.content()) == spelled
+
+
+def test_exact_numbers_are_kept_as_written() -> None:
+    content = example()
+    assert content["budget"] == {"epsilon": "1", "delta": "0.000001", "policy": "adaptive"}
+    assert content["charges"] == [
+        {"purpose": "count", "event": {"event": "ApproximateDp", "epsilon": "0.1", "delta": "0"}}
+    ]
+
+
+def test_several_charges_are_one_composed_event() -> None:
+    one = Charge("a", ZCDpEvent(Fraction(1, 2)))
+    assert Statement(kind=EntryKind.SETTLE, dataset="d").event is None
+    assert Statement(kind=EntryKind.SETTLE, dataset="d", charges=(one,)).event == one.event
+    both = Statement(kind=EntryKind.SETTLE, dataset="d", charges=(one, one))
+    assert both.event == ComposedDpEvent((one.event, one.event))
+
+
+@pytest.mark.parametrize("key", sorted(example()))
+def test_a_missing_or_extra_field_is_refused(key: str) -> None:
+    content = example()
+    with pytest.raises(ValueError, match="format"):
+        statement_from_content({**content, "also": 1})
+    del content[key]
+    with pytest.raises(ValueError, match="format"):
+        statement_from_content(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", 2),
+        ("kind", "REFUND"),
+        ("dataset", 7),
+        ("reservation", "1"),
+        ("reservation", True),
+        ("reservation", 1.0),
+        ("certifiable", 1),
+        ("budget", {"epsilon": "1", "delta": "0"}),
+        ("budget", {"epsilon": "1", "delta": "0", "policy": "generous"}),
+        ("budget", {"epsilon": "nan", "delta": "0", "policy": "adaptive"}),
+        ("budget", {"epsilon": 1, "delta": "0", "policy": "adaptive"}),
+        ("charges", {}),
+        ("charges", ["count"]),
+        ("charges", [{"purpose": "count", "event": {"event": "Free"}}]),
+        ("charges", [{"purpose": "count", "event": {"event": "ZCDp", "rho": "a lot"}}]),
+    ],
+)
+def test_a_field_of_another_form_is_refused(key: str, value: object) -> None:
+    with pytest.raises((ValueError, DpsynthError)):
+        statement_from_content({**example(), key: value})
+
+
+def test_content_that_is_no_object_is_refused() -> None:
+    for content in (None, [], "text", 3):
+        with pytest.raises(ValueError, match="format"):
+            statement_from_content(content)
+
+
+def test_the_writer_is_named_and_entries_are_salted(monkeypatch: pytest.MonkeyPatch) -> None:
+    actor = current_actor()
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    monkeypatch.setenv("USER", "somebody-else")
+    assert current_actor() == actor != "somebody-else"
+    assert current_time().endswith("Z")
+    assert new_salt() != new_salt()
