@@ -1,0 +1,205 @@
+"""The account of one data set: its budget, its reservations and what they add up to.
+
+This is the state machine RESERVE -> OPEN -> SETTLE, with VOID only before OPEN. The same code decides whether a new
+entry may be written and whether an old one was legal, so a ledger cannot be written that does not verify.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from functools import lru_cache
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
+from dpsynth.accounting.events import DpEvent
+from dpsynth.accounting.filter import AdaptiveFilter
+from dpsynth.ledger.entry import LedgerEntry
+from dpsynth.ledger.statement import EntryKind, Statement
+
+
+class ReservationState(StrEnum):
+    """Where a reservation stands."""
+
+    RESERVED = "reserved"
+    OPEN = "open"
+    SETTLED = "settled"
+    VOID = "void"
+
+
+@dataclass(slots=True)
+class ReservationRecord:
+    """A reservation, its state and what is counted for it now.
+
+    Attributes:
+        entry: the RESERVE entry.
+        state: where it stands.
+        cost: counted now: in full until settled, nothing once void.
+        opened: the OPEN entry.
+    """
+
+    entry: LedgerEntry
+    state: ReservationState
+    cost: PrivacyCost
+    opened: LedgerEntry | None = None
+
+
+class Account:
+    """What one data set may spend and has spent."""
+
+    __slots__ = ("_finite", "_peak", "_unbounded", "budget", "dataset", "records", "unit")
+
+    def __init__(self, dataset: str) -> None:
+        """Start without a budget and with nothing spent."""
+        self.dataset = dataset
+        self.budget: PrivacyBudget | None = None
+        self.unit = ""
+        self.records: dict[int, ReservationRecord] = {}
+        self._finite = [Fraction(0), Fraction(0), Fraction(0)]
+        self._unbounded = [0, 0]
+        self._peak = ZERO_COST
+
+    @property
+    def spent(self) -> PrivacyCost:
+        """All reservations in full, settled ones at what they really cost, void ones at nothing."""
+        rho, epsilon, delta = self._finite
+        without_rho, without_epsilon = self._unbounded
+        return PrivacyCost(rho=None if without_rho else rho, epsilon=None if without_epsilon else epsilon, delta=delta)
+
+    def refusal(self, entry: Statement) -> str | None:
+        """Return why `entry` may not follow, in words; None where it may."""
+        match entry.kind:
+            case EntryKind.BUDGET:
+                return self._refuse_budget(entry)
+            case EntryKind.RESERVE:
+                return self._refuse_reserve(entry)
+            case EntryKind.NOTE:
+                return None if _is_plain(entry) else "a note holds no budget, reservation or charge"
+            case _:
+                return self._refuse_step(entry)
+
+    def post(self, entry: LedgerEntry) -> None:
+        """Count `entry`, which `refusal` has let pass."""
+        match entry.kind:
+            case EntryKind.BUDGET:
+                self.budget, self.unit = entry.budget, entry.unit
+            case EntryKind.RESERVE:
+                self.unit = entry.unit
+                record = ReservationRecord(entry, ReservationState.RESERVED, ZERO_COST)
+                self.records[entry.index] = record
+                self._recount(record, cost_of_charges(entry))
+            case EntryKind.NOTE:
+                pass
+            case _:
+                self._step(entry)
+
+    def budget_change(self, budget: PrivacyBudget, unit: str) -> str | None:
+        """Return why setting `budget` again would change something, in words; None where it says the same."""
+        if self.budget != budget:
+            return self._budget_is_fixed()
+        if unit and self.unit and unit != self.unit:
+            return f"data set '{self.dataset}' protects '{self.unit}', and that is fixed for ever"
+        return None
+
+    def within_budget(self, spent: PrivacyCost) -> bool:
+        """Whether `spent` in all keeps the promise of the budget."""
+        return self.budget is not None and AdaptiveFilter(self.budget).admits(ZERO_COST, spent)
+
+    def never_exceeded(self) -> bool:
+        """Whether the largest rho, epsilon and delta ever reached fit together: then every prefix fitted."""
+        return self._peak == ZERO_COST or self.within_budget(self._peak)
+
+    def _budget_is_fixed(self) -> str:
+        return f"data set '{self.dataset}' already has a budget ({self.budget}), and a budget is fixed for ever"
+
+    def _refuse_budget(self, entry: Statement) -> str | None:
+        if self.budget is not None:
+            return self._budget_is_fixed()
+        if entry.budget is None or entry.charges or entry.reservation is not None:
+            return "a budget entry holds a budget and nothing else"
+        return None
+
+    def _refuse_reserve(self, entry: Statement) -> str | None:
+        if self.budget is None:
+            return f"data set '{self.dataset}' has no budget"
+        if self.unit and entry.unit != self.unit:
+            return (
+                f"data set '{self.dataset}' protects '{self.unit}', but this request protects '{entry.unit}'; "
+                "what protects different units cannot be added up"
+            )
+        if len(entry.charges) != 1 or entry.budget is not None or entry.reservation is not None:
+            return "a reservation holds exactly one charge"
+        return None
+
+    def _refuse_step(self, entry: Statement) -> str | None:
+        record = self.records.get(entry.reservation or 0)
+        if record is None or record.entry.release_id != entry.release_id or entry.budget is not None:
+            return f"{entry.kind} speaks about a reservation that this ledger does not hold"
+        needed = ReservationState.OPEN if entry.kind is EntryKind.SETTLE else ReservationState.RESERVED
+        if record.state is not needed:
+            return f"the reservation of release '{entry.release_id}' is {record.state}, so {entry.kind} is not possible"
+        if entry.kind is EntryKind.SETTLE:
+            if not is_at_most(cost_of_charges(entry), record.cost):
+                return (
+                    f"release '{entry.release_id}' was charged more than it had reserved; it stays open and counts in "
+                    "full, and no certificate may be issued for it"
+                )
+        elif entry.charges:
+            return f"{entry.kind} holds no charge"
+        return None
+
+    def _step(self, entry: LedgerEntry) -> None:
+        record = self.records[entry.reservation or 0]
+        if entry.kind is EntryKind.OPEN:
+            record.state, record.opened = ReservationState.OPEN, entry
+        elif entry.kind is EntryKind.SETTLE:
+            record.state = ReservationState.SETTLED
+            self._recount(record, cost_of_charges(entry))
+        else:
+            record.state = ReservationState.VOID
+            self._recount(record, ZERO_COST)
+
+    def _recount(self, record: ReservationRecord, cost: PrivacyCost) -> None:
+        # Unbounded parts are counted apart from the finite sums, because infinity cannot be taken away again.
+        for sign, part in ((-1, record.cost), (1, cost)):
+            for slot, amount in enumerate((part.rho, part.epsilon)):
+                if amount is None:
+                    self._unbounded[slot] += sign
+                else:
+                    self._finite[slot] += sign * amount
+            self._finite[2] += sign * part.delta
+        record.cost = cost
+        self._peak = _largest_parts(self._peak, self.spent)
+
+
+def cost_of_charges(entry: Statement) -> PrivacyCost:
+    """Return what all charges of `entry` cost together."""
+    total = ZERO_COST
+    for charge in entry.charges:
+        total = total + cost_of_event(charge.event)
+    return total
+
+
+def is_at_most(actual: PrivacyCost, reserved: PrivacyCost) -> bool:
+    """Whether `actual` is no larger than `reserved` in rho, in epsilon and in delta; None counts as infinity."""
+    pairs = ((actual.rho, reserved.rho), (actual.epsilon, reserved.epsilon), (actual.delta, reserved.delta))
+    return all(most is None or (amount is not None and amount <= most) for amount, most in pairs)
+
+
+@lru_cache(maxsize=4096)
+def cost_of_event(event: DpEvent) -> PrivacyCost:
+    """Return what `event` costs; remembered, because a ledger is full of equal events."""
+    return cost_of(event)
+
+
+def _largest_parts(one: PrivacyCost, other: PrivacyCost) -> PrivacyCost:
+    return PrivacyCost(
+        rho=None if one.rho is None or other.rho is None else max(one.rho, other.rho),
+        epsilon=None if one.epsilon is None or other.epsilon is None else max(one.epsilon, other.epsilon),
+        delta=max(one.delta, other.delta),
+    )
+
+
+def _is_plain(entry: Statement) -> bool:
+    return entry.budget is None and entry.reservation is None and not entry.charges
