@@ -1,0 +1,161 @@
+"""Entries go in here, one writer at a time, and the books follow.
+
+Keeps the order on which everything else rests: take the write lock, read what others wrote, decide, append, commit to
+disk, witness the head, and only then answer the caller. Safe across threads and, for a durable store, across a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from dpsynth.errors import LedgerCorrupted, LedgerError, LedgerUnavailable
+from dpsynth.ledger.books import Books, checked_books
+from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
+from dpsynth.ledger.entry import LedgerEntry, entry_after
+from dpsynth.ledger.statement import Statement
+from dpsynth.ledger.store import LedgerStore, StoreTransaction
+from dpsynth.ledger.witness import HeadWitness
+
+_LOST = (
+    "entries are missing from the end of the ledger {name}: it ends at entry {last}, but entry {known} is known. An "
+    "old backup was restored, the end was cut off, or a -wal file was deleted. Restore the newest copy; what was spent "
+    "stays spent."
+)
+
+
+class JournalWriter:
+    """The only writer, with books that are up to date."""
+
+    __slots__ = ("_transaction", "books")
+
+    def __init__(self, transaction: StoreTransaction, books: Books) -> None:
+        """Write through `transaction` and keep `books`."""
+        self._transaction = transaction
+        self.books = books
+
+    def refusal(self, statement: Statement) -> str | None:
+        """Return why `statement` is not legal here, in words; None where it is."""
+        return self.books.account(statement.dataset).refusal(statement)
+
+    def append(self, statement: Statement) -> LedgerEntry:
+        """Write `statement` behind the last entry.
+
+        Raises:
+            LedgerError: it is not legal where it would stand; nothing was written.
+        """
+        entry = entry_after(self.books.head, statement)
+        refusal = self.refusal(statement)
+        if refusal is not None:
+            raise LedgerError(refusal)
+        self._transaction.append(entry.stored())
+        self.books.post(entry)
+        return entry
+
+
+class Journal:
+    """A store, its witness, and books that remember what was already read and checked."""
+
+    __slots__ = ("_books", "_closed", "_lock", "_pid", "_store", "_witness")
+
+    def __init__(self, store: LedgerStore) -> None:
+        """Read and check everything in `store`.
+
+        Raises:
+            LedgerCorrupted: the chain, the budgets or the witness do not hold.
+        """
+        self._store = store
+        self._witness = None if store.witness_path is None else HeadWitness(store.witness_path)
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._closed = False
+        self._books = Books()
+        witnessed = self._witnessed()
+        rows = store.rows(1)
+        self._books = checked_books(rows)
+        self._compare(rows, witnessed)
+
+    def reading(self) -> Books:
+        """Return the books after what others have written meanwhile; do not change them."""
+        with self._guard():
+            self._catch_up(self._store.rows)
+            return self._books
+
+    @contextmanager
+    def writing(self) -> Iterator[JournalWriter]:
+        """Become the only writer; on leaving without an error everything appended is on disk and witnessed."""
+        with self._guard():
+            known = self._books.head
+            try:
+                with self._store.writing() as transaction:
+                    self._catch_up(transaction.rows)
+                    known = self._books.head
+                    yield JournalWriter(transaction, self._books)
+            except BaseException:
+                if self._books.head != known:
+                    # Posted but perhaps not committed: what is on disk decides, so read it all again.
+                    self._books = Books()
+                raise
+            if self._witness is not None and self._books.head != known:
+                self._witness.record(self._books.head)
+
+    def rows(self) -> list[StoredEntry]:
+        """Return all entries, which follow from what was checked before."""
+        with self._guard():
+            rows = self._store.rows(1)
+            self._catch_up(lambda first: rows[first - 1 :])
+            return rows
+
+    def verify(self, expected_head: Head | None) -> Head:
+        """Read everything again and check storage, digests, spelling, chain, states, budgets, witness and known head.
+
+        Raises:
+            LedgerCorrupted: something does not hold; the first thing is named.
+        """
+        with self._guard():
+            self._store.inspect()
+            witnessed = self._witnessed()
+            rows = self._store.rows(1)
+            books = Books(audit=True)
+            books.post_rows(rows)
+            self._compare(rows, witnessed | {self._books.head, expected_head or EMPTY_HEAD})
+            return books.head
+
+    def close(self) -> None:
+        """Give the store back; everything but `close` is refused afterwards."""
+        self._closed = True
+        self._store.close()
+
+    def _catch_up(self, rows_from: Callable[[int], list[StoredEntry]]) -> None:
+        head = self._books.head
+        rows = rows_from(max(head.index, 1))
+        self._compare(rows[:1], {head})
+        self._books.post_rows(row for row in rows if row.index > head.index)
+
+    def _compare(self, rows: list[StoredEntry], known: Iterable[Head]) -> None:
+        digests = dict([EMPTY_HEAD, *((row.index, row.digest) for row in rows)])
+        last = rows[-1].index if rows else 0
+        for head in sorted(known):
+            if head.index > last:
+                raise LedgerCorrupted(_LOST.format(name=self._store.name, last=last, known=head.index))
+            if digests.get(head.index) != head.digest:
+                raise LedgerCorrupted(
+                    f"the ledger {self._store.name} is another one than before: entry {head.index} is known with "
+                    "another digest, so everything from there on was rewritten"
+                )
+
+    def _witnessed(self) -> frozenset[Head]:
+        # Always read before the rows: a head that is witnessed later is newer than the rows and no contradiction.
+        return frozenset() if self._witness is None else self._witness.heads()
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        if self._pid != os.getpid():
+            # After a fork the lock may be held by a thread that exists in the parent only.
+            self._lock, self._pid = threading.RLock(), os.getpid()
+        with self._lock:
+            if self._closed:
+                raise LedgerUnavailable("this ledger was closed; open it again")
+            yield
