@@ -1,0 +1,23 @@
+"""What has been spent, for ever: entries, reserve -> open -> settle, hash chain, SQL store.
+
+`import dpsynth.ledger` does not load a database; the first `Ledger` does.
+"""
+
+from dpsynth.ledger.chain import Head
+from dpsynth.ledger.entry import LedgerEntry
+from dpsynth.ledger.extract import head_of_extract, verify_extract
+from dpsynth.ledger.ledger import Ledger
+from dpsynth.ledger.statement import Charge, EntryKind
+from dpsynth.ledger.tokens import OpenToken, Reservation
+
+__all__ = [
+    "Charge",
+    "EntryKind",
+    "Head",
+    "Ledger",
+    "LedgerEntry",
+    "OpenToken",
+    "Reservation",
+    "head_of_extract",
+    "verify_extract",
+]
