@@ -8,7 +8,10 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -25,6 +28,7 @@ default_role = "code"
 html_theme = "furo"
 html_title = "dpsynth"
 html_show_sphinx = False
+html_math_renderer = "mathml"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -37,10 +41,11 @@ nb_merge_streams = True
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 python_use_unqualified_type_names = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_custom_sections = ["Privacy", "Source"]
 
 # Notebooks live beside the package; Sphinx wants them below its own folder.
@@ -56,15 +61,38 @@ CODE = re.compile(r"(`[^`]*`)")
 def docstrings_are_plain_text(
     app: Sphinx, what: str, name: str, subject: object, options: object, lines: list[str]
 ) -> None:
-    """Escape what reStructuredText would read as markup, outside of `code`: docstrings are written for people."""
+    """Keep docstrings as people read them: no markup outside of `code`, and a drawing stays a drawing."""
+    plain: list[str] = []
+    drawing = False
     for place, line in enumerate(lines):
-        parts = CODE.split(line)
-        lines[place] = "".join(
-            part if part.startswith("`") else re.sub(r"([*|])", r"\\\1", re.sub(r"(\w)_(?=\W|$)", r"\1\\_", part))
-            for part in parts
-        )
+        indented = line.startswith("    ")
+        if what == "module" and indented and not drawing and place and not lines[place - 1].strip():
+            plain += ["::", ""]
+            drawing = True
+        elif line.strip() and not indented:
+            drawing = False
+        plain.append(line if drawing else "".join(map(_escaped, CODE.split(line))))
+    lines[:] = plain
+
+
+def _escaped(part: str) -> str:
+    """Return one part of a line, `code` as it is."""
+    return part if part.startswith("`") else re.sub(r"([*|])", r"\\\1", re.sub(r"(\w)_(?=\W|$)", r"\1\\_", part))
+
+
+def write_formula(translator: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula as MathML, which browsers show without a script from elsewhere."""
+    translator.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def write_displayed_formula(translator: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a formula on a line of its own."""
+    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise nodes.SkipNode
 
 
 def setup(app: Sphinx) -> None:
-    """Register the hook; it runs before napoleon reads the sections."""
+    """Register both; docstrings are read before napoleon looks for their sections."""
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_displayed_formula, None))
     app.connect("autodoc-process-docstring", docstrings_are_plain_text, priority=400)
