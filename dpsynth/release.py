@@ -92,10 +92,12 @@ def release(
     held_back, planted = policy.control_fraction, canaries.included_rows
     curator = Curator.open(data, schema, ledger=ledger, noise=noise, control_fraction=held_back, planted=planted)
     model = maker.fit(curator, budget, rng=rng)
+    # The model was fitted without the controls and with the canaries; the synthetic table is as long as the real one.
+    length = (model.total - len(planted)) / (1 - float(held_back)) if rows is None else rows
     with phase("sample", 1):
-        sampled = model.sample(max(round(model.total), 0) if rows is None else rows, rng=rng)
+        sampled = model.sample(max(round(length), 0), rng=rng)
     with phase("judge canaries", 1):
-        judged = canaries.judge(sampled)
+        judged = canaries.judge(sampled, budget, policy)
     findings = internal_audit(curator, judged.table, policy, rng=rng)
     write_internal_report(internal, findings, release_folder=folder, render=render_internal_report)
     model.save(internal / "model")

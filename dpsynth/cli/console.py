@@ -12,8 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from dpsynth.progress import reporting_to
 
-OUT = Console(highlight=False, soft_wrap=True)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
+def _console(*, stderr: bool) -> Console:
+    """Return a console that keeps tables readable in files and pipes, where there is no width to fit."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL)
+
+
+OUT = _console(stderr=False)
+ERR = _console(stderr=True)
 
 
 def print_json(document: Mapping[str, object]) -> None:
