@@ -19,9 +19,6 @@ from numpy.typing import NDArray
 
 from dpsynth.attacks.records import Records, require_same_columns
 
-LARGEST_DISTANCE = 1.0
-"""Distance to a neighbour that does not exist."""
-
 _BLOCK_TARGETS = 32
 _BLOCK_OTHERS = 4096
 """One block of float32 distances is half a megabyte: it stays in the processor's cache."""
@@ -44,7 +41,7 @@ def remembered_distances() -> Iterator[None]:
 
 
 def nearest_distances(targets: Records, others: Records, *, neighbours: int = 1) -> NDArray[np.float64]:
-    """Return the distances from each target to its nearest rows of `others`, ascending.
+    """Return Gower's distances from each target to its nearest rows of `others`, ascending.
 
     Args:
         targets: records that ask.
@@ -57,12 +54,34 @@ def nearest_distances(targets: Records, others: Records, *, neighbours: int = 1)
     Raises:
         InvalidInput: if the two tables have different columns.
     """
+    return nearest_totals(targets, others, neighbours=neighbours) / targets.width
+
+
+def nearest_totals(targets: Records, others: Records, *, neighbours: int = 1) -> NDArray[np.float64]:
+    """Return the same distances as sums over columns, in column ranges.
+
+    Sums and their differences are exact multiples of the resolution, so equal distances are equal numbers whatever the
+    order of the columns, and columns without information do not count.
+
+    Args:
+        targets: records that ask.
+        others: records that are searched, all of them.
+        neighbours: how many.
+
+    Returns:
+        shape (targets, neighbours), read-only, each between 0 and the number of columns, which also stands for
+        neighbours that do not exist.
+
+    Raises:
+        InvalidInput: if the two tables have different columns.
+    """
     require_same_columns(targets, others)
     memory = _MEMORY.get()
     if memory is None:
         return _search(targets, others, neighbours)
     key = (id(targets), id(others), neighbours)
     if key not in memory:
+        # The tables are kept too: while they live, no other table can have their id.
         memory[key] = (targets, others, _search(targets, others, neighbours))
     return memory[key][2]
 
@@ -110,12 +129,12 @@ def _search(targets: Records, others: Records, neighbours: int) -> NDArray[np.fl
     largest_code = max(_largest_code(targets), _largest_code(others))
     coded_targets = _coded(targets, largest_code, block.floating)
     coded_others = _coded(others, largest_code, block.floating)
-    nearest = np.full((len(targets), neighbours), LARGEST_DISTANCE * targets.width, dtype=block.floating)
+    nearest = np.full((len(targets), neighbours), targets.width, dtype=block.floating)
     for rows in _slices(len(targets), _BLOCK_TARGETS):
         found = nearest[rows]
         for columns in _slices(len(others), _BLOCK_OTHERS):
             _keep_smallest(found, block.distances(coded_targets, coded_others, rows, columns))
-    result = nearest.astype(np.float64) / targets.width
+    result = nearest.astype(np.float64)
     result.setflags(write=False)
     return result
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.attacks.distance import nearest_distances
+from dpsynth.attacks.distance import nearest_totals
 from dpsynth.attacks.records import Records
 
 
@@ -32,12 +32,12 @@ class MatchExcess:
     ) -> NDArray[np.float64]:
         """Return 0 or 1 per target, shape (targets,)."""
         del rng
-        nearest = nearest_distances(targets, synthetic)[:, 0]
+        nearest = nearest_totals(targets, synthetic)[:, 0]
         return (nearest <= self._threshold(reference)).astype(np.float64)
 
     def _threshold(self, reference: Records) -> float:
         if self.natural_rate == 0 or len(reference) < 2:
             return 0.0
         # The nearest row of every reference row is itself; the second nearest is its nearest other row.
-        gaps = nearest_distances(reference, reference, neighbours=2)[:, 1]
+        gaps = nearest_totals(reference, reference, neighbours=2)[:, 1]
         return float(np.quantile(gaps, self.natural_rate, method="inverted_cdf"))

@@ -41,7 +41,7 @@ class MembershipClassifier:
         require_same_columns(targets, synthetic)
         require_same_columns(targets, reference)
         undecided = np.full(len(targets), 0.5)
-        if min(len(synthetic), len(reference)) < self.folds:
+        if min(len(synthetic), len(reference)) < self.folds or not len(targets):
             return undecided
         columns = _informative_columns(synthetic, reference)
         if columns.size == 0:

@@ -15,10 +15,10 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.attacks.distance import nearest_distances
+from dpsynth.attacks.distance import nearest_totals
 from dpsynth.attacks.records import Records
 
-OFFSET_IN_COLUMNS = 1 / 64
+OFFSET = 1 / 64
 """Keeps the logarithm of a zero distance finite: a difference of one sixty-fourth of one column's range."""
 
 
@@ -43,17 +43,16 @@ class NearestNeighbour:
     def score(
         self, targets: Records, synthetic: Records, reference: Records, *, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """Return one score per target, shape (targets,), in mean column ranges (or their log ratio)."""
+        """Return one score per target, shape (targets,), in column ranges (or their log ratio)."""
         del rng
-        to_synthetic = nearest_distances(targets, synthetic)[:, 0]
+        to_synthetic = nearest_totals(targets, synthetic)[:, 0]
         match self.calibration:
             case Calibration.NONE:
                 return -to_synthetic
             case Calibration.DIFFERENCE:
-                return nearest_distances(targets, reference)[:, 0] - to_synthetic
+                return nearest_totals(targets, reference)[:, 0] - to_synthetic
             case Calibration.LOG_RATIO:
-                offset = OFFSET_IN_COLUMNS / targets.width
-                to_reference = nearest_distances(targets, reference)[:, 0]
-                return np.log(to_reference + offset) - np.log(to_synthetic + offset)
+                to_reference = nearest_totals(targets, reference)[:, 0]
+                return np.log(to_reference + OFFSET) - np.log(to_synthetic + OFFSET)
             case _:
                 assert_never(self.calibration)

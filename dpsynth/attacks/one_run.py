@@ -55,7 +55,8 @@ def one_run_epsilon_lower(
 ) -> float:
     """Return an epsilon that training exceeds with probability `confidence`; 0 where the guesses refute nothing.
 
-    Found by bisection and rounded down. Arguments and errors as in `one_run_p_value`.
+    Arguments and errors as in `one_run_p_value`. Found by bisection and rounded down: below a significance of one
+    half the p-value grows with epsilon, so what is not refuted is an interval without upper end.
     """
     significance = 1 - confidence
 

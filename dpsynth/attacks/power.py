@@ -6,6 +6,7 @@ Without such a statement every small sample would look safe.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -17,6 +18,7 @@ _LARGEST_TABLE = 10_000_000
 _BISECTIONS = 30
 
 
+@lru_cache(maxsize=256)
 def smallest_detectable_rate(
     members: int, controls: int, *, natural_rate: float, significance: float, power: float = 0.8
 ) -> float:

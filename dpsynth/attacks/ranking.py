@@ -40,6 +40,7 @@ def auc_evidence(members: NDArray[np.float64], controls: NDArray[np.float64], *,
     """
     if not members.size or not controls.size:
         return Evidence(Interval(0.5, 0.0, 1.0, confidence), 1.0)
+    members, controls = np.sort(members), np.sort(controls)  # sums in floating point must not depend on row order
     estimate, _ = _delong(members, controls)
     width = float(special.ndtri(confidence))
     low, low_variance = _delong(np.append(members, -np.inf), np.append(controls, np.inf))

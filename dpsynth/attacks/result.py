@@ -121,8 +121,8 @@ class AttackResult:
     def power_statement(self) -> str:
         """One sentence on what this sample could have shown, for internal reports."""
         return (
-            f"With {self.members} members and {self.controls} controls, '{self.attack}' finds a "
-            f"{self.statistic.value} of {self.smallest_detectable:.3g} or more with probability 80 %."
+            f"With {self.members} members and {self.controls} controls, '{self.attack}' would find "
+            f"{self.statistic.value} {self.smallest_detectable:.3g} or more with probability 80 %."
         )
 
 
