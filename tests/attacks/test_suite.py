@@ -1,0 +1,276 @@
+"""The whole suite: planted leaks fail, fresh draws do not, small samples never pass, presentation does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from dpsynth.attacks import ATTACKS, AttackResult, Reading, Records, Statistic, Tolerances, overall_reading, run_suite
+from dpsynth.attacks.suite import SMALLEST_REFERENCE
+from dpsynth.errors import InvalidInput
+from dpsynth.progress import reporting_to
+from tests.attacks.populations import (
+    CROWDED,
+    MIXED,
+    Codes,
+    Split,
+    bootstrap,
+    crowded,
+    crowded_rows,
+    mixed,
+    mixed_rows,
+    mixed_split,
+    partly_copied,
+)
+
+WITHOUT_FOREST = tuple(name for name in ATTACKS if name != "membership-classifier")
+ROWS = 400
+SPLIT = mixed_split(ROWS, np.random.default_rng(20))
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def attack(
+    split: Split, synthetic: Codes, *, seed: int = 0, attacks: tuple[str, ...] = tuple(ATTACKS)
+) -> tuple[AttackResult, ...]:
+    return run_suite(
+        mixed(split.members),
+        mixed(split.controls),
+        mixed(synthetic),
+        mixed(split.reference),
+        rng=rng(seed),
+        attacks=attacks,
+    )
+
+
+def by_name(results: tuple[AttackResult, ...]) -> dict[tuple[str, Statistic], AttackResult]:
+    return {(result.attack, result.statistic): result for result in results}
+
+
+def jittered(codes: Codes) -> Codes:
+    """Move every ordered cell by at most one level: no row is verbatim any more."""
+    moved = codes.copy()
+    moved[:, :7] = np.clip(moved[:, :7] + rng(3).integers(-1, 2, size=(len(codes), 7)), 0, 39)
+    return moved
+
+
+LEAKS: dict[str, Callable[[Split], Codes]] = {
+    "identity": lambda split: split.members,
+    "shuffled": lambda split: rng(1).permutation(split.members),
+    "bootstrap": lambda split: bootstrap(split.members, rng(2)),
+    "tenth": lambda split: partly_copied(split.members, split.fresh, share=0.1),
+    "noisy copy": lambda split: jittered(split.members),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_planted_leaks_fail(leak: str) -> None:
+    assert overall_reading(attack(SPLIT, LEAKS[leak](SPLIT))) is Reading.FAIL
+
+
+def test_a_tenth_of_copied_rows_is_what_the_match_excess_measures() -> None:
+    excess = by_name(attack(SPLIT, LEAKS["tenth"](SPLIT)))["exact-match", Statistic.EXACT_MATCH_EXCESS]
+    assert excess.reading is Reading.FAIL
+    assert excess.interval.estimate == pytest.approx(0.1)
+
+
+def test_a_fresh_draw_does_not_fail() -> None:
+    assert overall_reading(attack(SPLIT, SPLIT.fresh)) is not Reading.FAIL
+
+
+def test_a_large_fresh_draw_passes() -> None:
+    # At 2000 rows a pass is possible: the readings say so one by one.
+    split = mixed_split(2000, rng(4))
+    results = attack(split, split.fresh, attacks=("nearest-neighbour-difference", "near-match"))
+    assert [result.reading for result in results] == [Reading.PASS] * 3
+
+
+def test_independent_columns_do_not_fail() -> None:
+    columns = [rng(place).permutation(SPLIT.members[:, place]) for place in range(SPLIT.members.shape[1])]
+    assert overall_reading(attack(SPLIT, np.stack(columns, axis=1))) is not Reading.FAIL
+
+
+def crowded_suite(members: Codes, controls: Codes, synthetic: Codes, reference: Codes) -> tuple[AttackResult, ...]:
+    return run_suite(crowded(members), crowded(controls), crowded(synthetic), crowded(reference), rng=rng())
+
+
+def test_a_verbatim_copy_of_categorical_columns_is_no_tie() -> None:
+    # 300 rows in 144 cells: most controls have an exact twin among the members too. All members do.
+    members, controls, reference, fresh = (crowded_rows(300, rng(seed)) for seed in range(4))
+    copied = by_name(crowded_suite(members, controls, members, reference))["exact-match", Statistic.EXACT_MATCH_EXCESS]
+    assert copied.reading is Reading.FAIL
+    assert copied.interval.estimate < 0.5  # natural duplicates are not counted as leaks
+    assert overall_reading(crowded_suite(members, controls, fresh, reference)) is not Reading.FAIL
+
+
+def test_hundred_rows_never_pass_and_false_alarms_are_rare() -> None:
+    # 24 fresh draws with the whole suite. Holm at 5 %: an alarm (some adjusted p-value <= 5 %) has probability 5 % at
+    # most, 1.2 +- 1.1 expected; more than 6 have probability 1.3e-4. A FAIL needs the size of the risk as well.
+    splits = [mixed_split(100, rng(1000 + seed)) for seed in range(24)]
+    runs = [attack(split, split.fresh, seed=seed) for seed, split in enumerate(splits)]
+    assert {overall_reading(results) for results in runs} <= {Reading.INCONCLUSIVE, Reading.FAIL}
+    assert sum(min(result.adjusted_p_value for result in results) <= 0.05 for results in runs) <= 6
+    assert sum(overall_reading(results) is Reading.FAIL for results in runs) <= 6
+
+
+def test_false_alarms_and_power_of_the_deterministic_attacks() -> None:
+    # 120 fresh draws: at most 6 alarms expected, more than 15 have probability 3.3e-4.
+    # Power: with 10 % copied rows every one of 20 draws must fail (20 copies against none: p = 6e-7 each).
+    alarms = failures = 0
+    for seed in range(120):
+        split = mixed_split(200, rng(2000 + seed))
+        results = attack(split, split.fresh, seed=seed, attacks=WITHOUT_FOREST)
+        alarms += min(result.adjusted_p_value for result in results) <= 0.05
+        failures += overall_reading(results) is Reading.FAIL
+        if seed < 20:
+            copied = partly_copied(split.members, split.fresh, share=0.1)
+            assert overall_reading(attack(split, copied, seed=seed, attacks=WITHOUT_FOREST)) is Reading.FAIL
+    assert alarms <= 15
+    assert failures <= 15
+
+
+TENTH = LEAKS["tenth"](SPLIT)
+
+
+def test_the_same_rng_gives_the_same_results() -> None:
+    assert attack(SPLIT, TENTH, seed=5) == attack(SPLIT, TENTH, seed=5)
+
+
+def test_permuting_rows_changes_nothing() -> None:
+    turned = Split(
+        *(rng(6).permutation(codes) for codes in (SPLIT.members, SPLIT.controls, SPLIT.reference, SPLIT.fresh))
+    )
+    assert attack(SPLIT, TENTH) == attack(turned, rng(7).permutation(TENTH))
+
+
+def test_permuting_columns_changes_nothing() -> None:
+    order = rng(8).permutation(SPLIT.members.shape[1])
+    tables = [
+        Records(mixed(codes).values[:, order], mixed(codes).ordered[order])
+        for codes in (SPLIT.members, SPLIT.controls, TENTH, SPLIT.reference)
+    ]
+    assert attack(SPLIT, TENTH) == run_suite(*tables, rng=rng())
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_constant_column_changes_nothing(ordered: bool) -> None:
+    tables = [
+        Records(np.column_stack([mixed(codes).values, np.ones(len(codes))]), np.append(mixed(codes).ordered, ordered))
+        for codes in (SPLIT.members, SPLIT.controls, TENTH, SPLIT.reference)
+    ]
+    assert attack(SPLIT, TENTH) == run_suite(*tables, rng=rng())
+
+
+def test_recoding_categories_changes_nothing_but_the_forest() -> None:
+    recodings = [rng(place).permutation(column.size) for place, column in enumerate(MIXED.columns)]
+
+    def recoded(codes: Codes) -> Codes:
+        turned = codes.copy()
+        for place, column in enumerate(MIXED.columns):
+            if not column.is_ordered:
+                turned[:, place] = recodings[place][codes[:, place]]
+        return turned
+
+    turned = Split(*(recoded(codes) for codes in (SPLIT.members, SPLIT.controls, SPLIT.reference, SPLIT.fresh)))
+    first, second = attack(SPLIT, TENTH, attacks=WITHOUT_FOREST), attack(turned, recoded(TENTH), attacks=WITHOUT_FOREST)
+    assert first == second
+
+
+def test_swapping_members_and_controls_flips_every_sign() -> None:
+    swapped = Split(SPLIT.controls, SPLIT.members, SPLIT.reference, SPLIT.fresh)
+    there, back = by_name(attack(SPLIT, SPLIT.members)), by_name(attack(swapped, SPLIT.members))
+    for key, result in there.items():
+        if result.statistic is not Statistic.TPR_AT_FPR:
+            neutral = 1.0 if result.statistic is Statistic.AUC else 0.0
+            assert back[key].interval.estimate == pytest.approx(neutral - result.interval.estimate)
+            assert back[key].interval.lower == pytest.approx(neutral - result.interval.upper)
+        assert back[key].reading is not Reading.FAIL
+    assert overall_reading(there.values()) is Reading.FAIL
+
+
+def test_more_copies_never_weaken_the_evidence() -> None:
+    shares = (0, 0.02, 0.05, 0.1, 0.3, 1)
+    excess = [
+        by_name(attack(SPLIT, partly_copied(SPLIT.members, SPLIT.fresh, share=share), attacks=("exact-match",)))
+        for share in shares
+    ]
+    p_values = [one["exact-match", Statistic.EXACT_MATCH_EXCESS].p_value for one in excess]
+    assert p_values == sorted(p_values, reverse=True)
+
+
+def test_a_small_reference_takes_half_of_the_controls() -> None:
+    nothing = mixed(SPLIT.reference[:0])
+    for reference in (nothing, mixed(SPLIT.reference[: SMALLEST_REFERENCE - 1])):
+        people = mixed(SPLIT.members), mixed(SPLIT.controls)
+        leaky = run_suite(*people, mixed(SPLIT.members), reference, rng=rng())
+        assert {result.controls for result in leaky} == {ROWS // 2}
+        assert overall_reading(leaky) is Reading.FAIL
+        honest = run_suite(*people, mixed(SPLIT.fresh), reference, rng=rng())
+        assert overall_reading(honest) is not Reading.FAIL
+    turned = run_suite(people[0], mixed(rng(9).permutation(SPLIT.controls)), mixed(SPLIT.fresh), reference, rng=rng())
+    assert turned == honest
+
+
+@pytest.mark.parametrize("empty", ["members", "controls", "synthetic", "everything"])
+def test_empty_tables_decide_nothing(empty: str) -> None:
+    def table(name: str, codes: Codes) -> Records:
+        return mixed(codes[:0] if empty in (name, "everything") else codes[:150])
+
+    results = run_suite(
+        table("members", SPLIT.members),
+        table("controls", SPLIT.controls),
+        table("synthetic", SPLIT.members),
+        table("reference", SPLIT.reference),
+        rng=rng(),
+    )
+    assert overall_reading(results) is Reading.INCONCLUSIVE
+    assert all(np.isfinite([r.interval.estimate, r.p_value, r.smallest_detectable]).all() for r in results)
+
+
+def test_one_person_decides_nothing() -> None:
+    one = mixed(SPLIT.members[:1])
+    assert overall_reading(run_suite(one, mixed(SPLIT.controls[:1]), one, one, rng=rng())) is Reading.INCONCLUSIVE
+
+
+def test_limits_and_confidence_are_the_callers() -> None:
+    results = run_suite(
+        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(TENTH), mixed(SPLIT.reference),
+        rng=rng(), attacks=("exact-match",), tolerances=Tolerances(exact_match_excess=0.5), confidence=0.99,
+    )  # fmt: skip
+    (only,) = results
+    assert only.reading is Reading.PASS
+    assert (only.interval.confidence, only.significance) == (0.99, pytest.approx(0.01))
+
+
+def test_unknown_attacks_and_other_columns_are_refused() -> None:
+    people = mixed(mixed_rows(5, rng()))
+    with pytest.raises(InvalidInput):
+        run_suite(people, people, people, people, rng=rng(), attacks=("no-such-attack",))
+    other = crowded(crowded_rows(200, rng()))
+    assert len(CROWDED.columns) != len(MIXED.columns)
+    with pytest.raises(InvalidInput):
+        run_suite(people, people, other, people, rng=rng())
+
+
+def test_progress_is_one_step_per_attack() -> None:
+    class Recorder:
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, int]] = []
+
+        def start(self, phase: str, total: int) -> None:
+            self.seen.append((f"start {phase}", total))
+
+        def advance(self, phase: str, steps: int) -> None:
+            self.seen.append((phase, steps))
+
+        def finish(self, phase: str) -> None:
+            self.seen.append((f"finish {phase}", 0))
+
+    recorder = Recorder()
+    with reporting_to(recorder):
+        attack(SPLIT, TENTH, attacks=("exact-match", "near-match"))
+    assert recorder.seen == [("start attacks", 2), ("attacks", 1), ("attacks", 1), ("finish attacks", 0)]

@@ -1,0 +1,67 @@
+"""The suite on a real table with its own duplicates, rare values and correlations: Adult as integer codes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dpsynth.attacks import Reading, Records, overall_reading, run_suite
+from tests.attacks.populations import Codes, PlainColumn, PlainSchema, Split, bootstrap, partly_copied
+
+PROJECT = Path(__file__).resolve().parents[2]
+FOLDER = Path(os.environ.get("DPSYNTH_SHARED_DATA", PROJECT.parent / "shared" / "data")) / "adult"
+ORDERED = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
+LEFT_OUT = "fnlwgt"
+"""A survey weight: nearly unique per household, so it would make every copy trivial to find."""
+
+pytestmark = pytest.mark.skipif(
+    not (FOLDER / "adult_coded.csv").is_file(), reason="the coded Adult table is not beside this checkout"
+)
+
+
+@pytest.fixture(scope="module")
+def schema() -> PlainSchema:
+    sizes = json.loads((FOLDER / "adult_coded_domain.json").read_text(encoding="utf-8"))
+    return PlainSchema(
+        [PlainColumn(size, is_ordered=name in ORDERED) for name, size in sizes.items() if name != LEFT_OUT]
+    )
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    names = list(json.loads((FOLDER / "adult_coded_domain.json").read_text(encoding="utf-8")))
+    table = np.loadtxt(FOLDER / "adult_coded.csv", delimiter=",", skiprows=1, dtype=np.int64)
+    people = np.random.default_rng(7).permutation(np.delete(table, names.index(LEFT_OUT), axis=1))
+    return Split(*(people[2000 * part : 2000 * (part + 1)] for part in range(4)))
+
+
+def reading(split: Split, synthetic: Codes, schema: PlainSchema) -> Reading:
+    tables = (
+        Records.from_codes(codes, schema) for codes in (split.members, split.controls, synthetic, split.reference)
+    )
+    return overall_reading(run_suite(*tables, rng=np.random.default_rng(0)))
+
+
+LEAKS: dict[str, Callable[[Split], Codes]] = {
+    "identity": lambda split: split.members,
+    "bootstrap": lambda split: bootstrap(split.members, np.random.default_rng(1)),
+    "tenth": lambda split: partly_copied(split.members, split.fresh, share=0.1),
+    "fiftieth": lambda split: partly_copied(split.members, split.fresh, share=0.02),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_planted_leaks_fail(leak: str, split: Split, schema: PlainSchema) -> None:
+    assert reading(split, LEAKS[leak](split), schema) is Reading.FAIL
+
+
+def test_a_fresh_draw_and_independent_marginals_do_not_fail(split: Split, schema: PlainSchema) -> None:
+    rng = np.random.default_rng(2)
+    marginals = np.stack([rng.permutation(column) for column in split.members.T], axis=1)
+    assert reading(split, split.fresh, schema) is not Reading.FAIL
+    assert reading(split, marginals, schema) is not Reading.FAIL
