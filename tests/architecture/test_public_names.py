@@ -14,6 +14,7 @@ PUBLIC = [
     "SyntheticTable",
     "__version__",
     "release",
+    "verify",
 ]
 
 
