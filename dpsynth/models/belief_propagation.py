@@ -1,9 +1,9 @@
 """Belief propagation: from potentials on measured cliques to exact marginals, on a junction tree.
 
 Going up, tables are in log space and every separator cell has its own maximum subtracted, so nothing overflows and
-nothing that matters underflows; each node is left with the conditional p(residual | separator), whose rows sum to one.
-Going down, marginals are conditional times separator marginal, with no logarithm and no division. One exponential per
-cell and iteration is the whole cost that matters.
+nothing that matters underflows; each node is left with p(residual | separator), up to the mass of each separator cell.
+Going down, marginals are that times the separator marginal, with no logarithm and no division by a marginal. One
+exponential per cell and iteration is most of the cost.
 
 All buffers are laid out once per tree; an iteration allocates nothing.
 """
@@ -69,8 +69,8 @@ class _Tables:
     """The buffers of one node, in its axis order, with the views that connect them."""
 
     __slots__ = (
-        "above", "belief", "belief_rows", "conditional", "conditional_rows", "gathers", "message", "message_rows",
-        "names", "peak", "peak_rows", "readings", "shape", "split",
+        "above", "belief", "belief_rows", "gathers", "mass", "message", "names", "peak", "peak_rows", "readings",
+        "shape", "split", "weight_rows", "weights",
     )  # fmt: skip
 
     def __init__(self, domain: Domain, node: TreeNode) -> None:
@@ -78,12 +78,12 @@ class _Tables:
         self.shape = domain.shape(node.columns)
         self.split = len(node.separator)
         rows = domain.cells(node.separator)
-        self.conditional = np.zeros(self.shape)
+        self.weights = np.zeros(self.shape)
         self.belief = np.zeros(self.shape)
-        self.conditional_rows = self.conditional.reshape(rows, -1)
+        self.weight_rows = self.weights.reshape(rows, -1)
         self.belief_rows = self.belief.reshape(rows, -1)
-        self.peak, self.message, self.above = np.zeros(rows), np.zeros(rows), np.ones(rows)
-        self.peak_rows, self.message_rows = self.peak[:, None], self.message[:, None]
+        self.peak, self.mass, self.message, self.above = (np.ones(rows) for _ in range(4))
+        self.peak_rows = self.peak[:, None]
         self.gathers: list[_Rung] = []
         self.readings: list[_Reading] = []
 
@@ -102,7 +102,7 @@ class _Tables:
         full = len(self.shape)
         lower: Floats | None = None
         for length in sorted({self.depth(names) for _, names in incoming} | {full}):
-            table = self.conditional if length == full else np.zeros(self.shape[:length])
+            table = self.weights if length == full else np.zeros(self.shape[:length])
             terms = [] if lower is None else [lower.reshape(lower.shape + (1,) * (length - lower.ndim))]
             terms += [self.aligned(source, names, length) for source, names in incoming if self.depth(names) == length]
             self.gathers.append(_Rung(table, terms))
@@ -125,23 +125,27 @@ class _Tables:
                     self.readings.append(_Reading(table, axes, view))
 
     def collect(self) -> None:
-        """Turn potentials and messages into the conditional and the message to the parent."""
+        """Turn potentials and messages into p(residual | separator), up to `mass`, and the message to the parent."""
         for rung in self.gathers:
             rung.gather()
-        rows = self.conditional_rows
+        rows = self.weight_rows
         np.maximum.reduce(rows, axis=1, out=self.peak)
         np.maximum(self.peak, _IMPOSSIBLE, out=self.peak)
         np.subtract(rows, self.peak_rows, out=rows)
         np.exp(rows, out=rows)
-        np.add.reduce(rows, axis=1, out=self.message)
-        np.maximum(self.message, _TINY, out=self.message)
-        np.divide(rows, self.message_rows, out=rows)
-        np.log(self.message, out=self.message)
+        np.add.reduce(rows, axis=1, out=self.mass)
+        np.maximum(self.mass, _TINY, out=self.mass)
+        np.log(self.mass, out=self.message)
         np.add(self.message, self.peak, out=self.message)
+
+    def conditional(self) -> Floats:
+        """Return p(residual | separator) as a new array; rows of impossible separator cells mean nothing."""
+        return (self.weight_rows / self.mass[:, None]).reshape(self.shape)
 
     def distribute(self) -> None:
         """Turn the separator marginal into the belief and everything that is read from it."""
-        np.multiply(self.conditional_rows, self.above[:, None], out=self.belief_rows)
+        np.divide(self.above, self.mass, out=self.peak)
+        np.multiply(self.weight_rows, self.peak_rows, out=self.belief_rows)
         for reading in self.readings:
             reading.take()
 
@@ -204,11 +208,11 @@ class BeliefPropagation:
             InvalidInput: the impossible cells exclude every record.
         """
         self.run(potentials)
-        if self._tables and not self._tables[0].belief.sum() > 0:
+        if self._tables and float(self._tables[0].message[0]) < _IMPOSSIBLE / 2:  # the root's is the log partition
             raise InvalidInput("the impossible cells together exclude every record")
         return CalibratedTree(
             self.tree,
-            tuple(tables.conditional.copy() for tables in self._tables),
+            tuple(tables.conditional() for tables in self._tables),
             tuple(tables.belief.copy() for tables in self._tables),
         )
 

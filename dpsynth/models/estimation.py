@@ -41,7 +41,7 @@ def estimate(
     *,
     total: float | None = None,
     iterations: int = 1000,
-    tolerance: float = 1e-4,
+    tolerance: float = 1e-3,
     fit_fraction: float = 0.1,
     warm_start: GraphicalModel | None = None,
 ) -> GraphicalModel:

@@ -102,14 +102,17 @@ class CliqueGraph:
 
     def _eliminated(self, component: int, *, smallest_first: bool) -> list[int]:
         """Eliminate the columns of one component greedily; return the maximal cliques that arise."""
+        sizes = self.domain.sizes
         adjacent = {position: self.neighbours[position] for position in _bits(component)}
         costs: dict[int, tuple[int, int, int]] = {}
 
         def price(position: int) -> tuple[int, int, int]:
             around = adjacent[position]
+            behind = self.cells(around)  # what is left joined behind the column: breaks ties towards small chords
+            if smallest_first:
+                return behind * sizes[position], behind, position
             fill = sum((around & ~adjacent[other] & ~(1 << other)).bit_count() for other in _bits(around))
-            cells = self.cells(around | 1 << position)
-            return (cells, fill, position) if smallest_first else (fill, cells, position)
+            return fill, behind, position
 
         for position in adjacent:
             costs[position] = price(position)
