@@ -1,1 +1,31 @@
 """Differentially private synthetic tables with a certificate, a report and a ledger that remembers what they cost."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.certification.verify import verify_release
+from dpsynth.curator import Curator
+from dpsynth.generators.independent import Independent
+from dpsynth.generators.mwem import MWEM
+from dpsynth.ledger import Ledger
+from dpsynth.release import release
+from dpsynth.schema.schema import Schema
+from dpsynth.schema.table import SyntheticTable
+
+try:
+    __version__ = version("dpsynth")
+except PackageNotFoundError:  # a source tree that nobody installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "MWEM",
+    "Curator",
+    "Independent",
+    "Ledger",
+    "PrivacyBudget",
+    "Schema",
+    "SyntheticTable",
+    "__version__",
+    "release",
+    "verify_release",
+]

@@ -24,6 +24,7 @@ from dpsynth.curator.selection import select_clique
 from dpsynth.curator.sources.base import RowSource
 from dpsynth.errors import DpsynthError, InvalidInput, TableError
 from dpsynth.ledger import Ledger, OpenToken
+from dpsynth.progress import phase
 from dpsynth.randomness import NoiseSource, SystemNoise
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
@@ -178,14 +179,15 @@ class Curator:
     def _load(self, token: OpenToken) -> Private[PrivateRows]:
         if self._rows is None:
             try:
-                self._rows = read_rows(
-                    self._source,
-                    self.schema,
-                    token,
-                    noise=self._noise,
-                    control_fraction=self._control_fraction,
-                    planted=self._planted,
-                )
+                with phase("read and code the rows", 1):
+                    self._rows = read_rows(
+                        self._source,
+                        self.schema,
+                        token,
+                        noise=self._noise,
+                        control_fraction=self._control_fraction,
+                        planted=self._planted,
+                    )
             except (OSError, MemoryError) as fault:
                 raise TableError(
                     f"{self._source.description}: reading failed ({type(fault).__name__}); the reservation was opened"
