@@ -45,7 +45,7 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
         name="independent",
         load=_independent,
         access="MarginalQueries",
-        source="folklore; the floor of every benchmark",
+        source="Folklore; the floor of every benchmark",
         summary="noisy one-way marginals, columns sampled independently",
     ),
     GeneratorEntry(
