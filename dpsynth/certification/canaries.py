@@ -1,0 +1,178 @@
+"""The canary gate: invented rows, half of them planted in the training data, that a private release must not give away.
+
+Canaries are drawn from the public schema and each is included by an independent fair coin, so for every fixed set of
+canaries and coins the verdict is a function of the synthetic table: it costs real people nothing. The table is judged
+first and cleaned of canaries second; `CanaryPlan.judge` does both, so the order cannot be mistaken.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.attacks import canaries as instrument
+from dpsynth.attacks.records import Records
+from dpsynth.certification.canary_evidence import CanaryCounts, CanaryEvidence, no_evidence, weigh
+from dpsynth.certification.policy import Policy
+from dpsynth.errors import InvalidInput
+from dpsynth.randomness import NoiseSource, secret_coins
+from dpsynth.schema.schema import Schema
+from dpsynth.schema.table import SyntheticTable
+
+_MOST_PUBLIC_ROWS = 20_000
+"""Uniform rows that the threshold is taken from; more would only make it slower."""
+
+_JUDGED = "canaries"
+"""Provenance key of a table that has been judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTable:
+    """A synthetic table after the canary gate: the only kind that can be certified.
+
+    Attributes:
+        table: the table that may be exported; no row of it equals a canary.
+        evidence: what the canaries said about the table before their copies were dropped.
+    """
+
+    table: SyntheticTable
+    evidence: CanaryEvidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CanaryPlan:
+    """Canaries, coins, threshold and rule, all fixed before training.
+
+    Attributes:
+        schema: the public schema that they were drawn from.
+        policy: tolerance and significance of the verdict.
+        claim: the budget that the generator will be given.
+        rows: codes, shape (canaries, columns).
+        coins: which of them are included, shape (canaries,).
+        threshold: Gower distance to the nearest synthetic row below which a canary counts as recognised.
+        reason: why there are none; empty if there are.
+    """
+
+    schema: Schema
+    policy: Policy
+    claim: PrivacyBudget
+    rows: NDArray[np.int32]
+    coins: NDArray[np.bool_]
+    threshold: float
+    reason: str = ""
+
+    @property
+    def included_rows(self) -> NDArray[np.int32]:
+        """The rows to plant among the training rows, shape (included, columns)."""
+        return self.rows[self.coins]
+
+    def judge(self, sampled: SyntheticTable, claim: PrivacyBudget, policy: Policy) -> JudgedTable:
+        """Return the verdict on a freshly sampled table, together with that table without copies of canaries.
+
+        Args:
+            sampled: the table as the generator sampled it, nothing dropped.
+            claim: the budget that the generator was given.
+            policy: tolerance and significance.
+
+        Raises:
+            InvalidInput: the table was judged before or has another schema, or claim and policy are not those that the
+                canaries were drawn for: the rule must be fixed before the table is seen.
+
+        Privacy: nothing is charged; the canaries and coins are independent of the rows.
+        """
+        if _JUDGED in sampled.provenance:
+            raise InvalidInput("this table was judged before and holds no copies of canaries; judge the sampled one")
+        if sampled.schema.digest != self.schema.digest:
+            raise InvalidInput("the table has another schema than the canaries")
+        if (claim, policy) != (self.claim, self.policy):
+            raise InvalidInput("the canaries were drawn for another claim or policy; the rule is fixed before training")
+        if self.reason:
+            return JudgedTable(_stamped(sampled), no_evidence(self.reason, policy))
+        recognised = instrument.guess_included(
+            Records.from_codes(self.rows, self.schema),
+            Records.from_codes(sampled.codes, self.schema),
+            threshold=self.threshold,
+        )
+        counts = CanaryCounts(
+            canaries=len(self.rows),
+            included=int(self.coins.sum()),
+            recognised_included=int((recognised & self.coins).sum()),
+            recognised_excluded=int((recognised & ~self.coins).sum()),
+        )
+        evidence = weigh(counts, self.threshold, claim, policy)
+        return JudgedTable(_stamped(sampled.select(~_is_among(sampled.codes, self.rows))), evidence)
+
+
+def draw_canaries(
+    schema: Schema, policy: Policy, claim: PrivacyBudget, *, rng: np.random.Generator, noise: NoiseSource
+) -> CanaryPlan:
+    """Return canaries for one release, or a plan without any and the reason.
+
+    Every column is drawn uniformly over its ordinary values: a missing cell or the slot for values outside the domain
+    would otherwise be as frequent as each real value, and no canary would look like a record.
+
+    Args:
+        schema: public knowledge; its declared number of units bounds the number of canaries.
+        policy: how many, and how large the domain must be.
+        claim: the budget of the release that will be judged.
+        rng: public randomness for values and threshold.
+        noise: the coins come from here.
+
+    Privacy: reads no row. The threshold comes from uniform rows over the public schema alone.
+    """
+    reason = _why_none(schema, policy)
+    if reason:
+        nothing = np.empty((0, len(schema.columns)), dtype=np.int32)
+        return CanaryPlan(schema, policy, claim, nothing, np.empty(0, dtype=np.bool_), 0.0, reason)
+    units = schema.public_rows or 0
+    count = min(policy.canaries, math.floor(policy.canary_share * units))
+    rows = instrument.draw_canaries(schema.columns, count, rng=rng)
+    public_rows = instrument.draw_canaries(schema.columns, min(units, _MOST_PUBLIC_ROWS), rng=rng)
+    threshold = instrument.preregistered_threshold(
+        Records.from_codes(rows, schema), Records.from_codes(public_rows, schema)
+    )
+    plan = CanaryPlan(schema, policy, claim, rows, secret_coins(noise, count, 1, 2), threshold)
+    return plan if threshold > 0 else replace(plan, rows=rows[:0], coins=plan.coins[:0], reason=_CROWDED)
+
+
+_CROWDED = (
+    "No canaries: uniform rows of the declared domain meet one another exactly, so a canary that is seen again "
+    "would say nothing."
+)
+
+
+def _why_none(schema: Schema, policy: Policy) -> str:
+    """Return why canaries would not be informative, or nothing."""
+    special = [{column.missing_code, column.outside_code} - {None} for column in schema.columns]
+    cells = math.prod(column.size - len(codes) for column, codes in zip(schema.columns, special, strict=True))
+    if schema.public_rows is None:
+        return (
+            "No canaries: the schema does not declare about how many units the table holds (public_rows), "
+            "so the number of planted rows cannot be kept small."
+        )
+    needed = math.ceil(2 / policy.canary_share)
+    if schema.public_rows < needed:
+        return (
+            f"No canaries: about {schema.public_rows} units are declared, and at least {needed} are needed "
+            "before one row may be planted."
+        )
+    if cells < policy.canary_cells:
+        return (
+            f"No canaries: the declared domain has only {cells:,} combinations of ordinary values "
+            f"(needed: {policy.canary_cells:,}), so an invented row cannot be told from people."
+        )
+    return ""
+
+
+def _is_among(codes: NDArray[np.int32], canaries: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which rows equal some canary, shape (rows,)."""
+    known = {row.tobytes() for row in np.ascontiguousarray(canaries)}
+    return np.fromiter((row.tobytes() in known for row in np.ascontiguousarray(codes)), np.bool_, len(codes))
+
+
+def _stamped(table: SyntheticTable) -> SyntheticTable:
+    return replace(table, provenance={**table.provenance, _JUDGED: "judged, copies dropped"})
