@@ -1,0 +1,134 @@
+"""The questions that a policy asks of a release, answered from public and charged values only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dpsynth.accounting.agreement import Agreement
+from dpsynth.certification.canaries import JudgedTable
+from dpsynth.certification.facts import ReleaseFacts
+from dpsynth.certification.policy import Check, Policy, Verdict, written_delta
+from dpsynth.schema.table import SyntheticTable
+
+_MOST_NAMED_COLUMNS = 5
+
+
+def policy_checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement: Agreement) -> tuple[Check, ...]:
+    """Return every check of `policy`, met or not, in the order in which a reader asks."""
+    return tuple(_checks(facts, judged, policy, agreement))
+
+
+def _checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement: Agreement) -> Iterator[Check]:
+    claim = facts.claim
+    units = judged.table.schema.public_rows
+    yield Check(
+        name="claimed epsilon",
+        value=f"{claim.epsilon.normalize():f}",
+        limit=f"at most {policy.max_epsilon}",
+        reason=policy.reasons["max_epsilon"],
+        verdict=_met(claim.epsilon <= policy.max_epsilon),
+    )
+    yield Check(
+        name="claimed delta",
+        value=written_delta(claim.delta),
+        limit=policy.describe_delta_limit(units),
+        reason=policy.reasons["max_delta"],
+        verdict=_met(policy.delta_is_admissible(claim.delta, units)),
+    )
+    yield Check(
+        name="cost of everything that was asked",
+        value=_describe_agreement(agreement),
+        limit=f"each at most the claimed {claim.epsilon.normalize():f}",
+        reason=(
+            "The cost is computed from the list of charges, more than once and by independent methods; where they "
+            "disagree beyond what their bounds allow, no certificate is issued at all."
+        ),
+        # A larger cost has raised AccountantsDisagree before this line.
+        verdict=Verdict.PASS,
+    )
+    yield Check(
+        name="ledger",
+        value=_describe_ledger(facts),
+        limit="the ledger holds the same charges for this release, settled",
+        reason="What the certificate lists must be what the books say, or the budget of the data set means nothing.",
+        verdict=_met(facts.ledger_agrees()),
+    )
+    yield Check(
+        name="source of the noise",
+        value=facts.noise_source,
+        limit="the operating system's entropy",
+        reason="Noise that somebody can replay can be subtracted; seeded noise is for tests.",
+        verdict=_met(facts.noise_certifiable),
+    )
+    yield Check(
+        name="size of the training table",
+        value=f"about {facts.noisy_rows:,.0f} rows (noisy estimate)",
+        limit=f"at least {policy.minimum_rows} rows",
+        reason=policy.reasons["minimum_rows"],
+        verdict=Verdict.PASS if facts.noisy_rows >= policy.minimum_rows else Verdict.INCONCLUSIVE,
+    )
+    yield _empty_columns(judged.table, policy)
+    yield Check(
+        name="canaries",
+        value=" ".join(judged.evidence.reasons),
+        limit=(
+            f"claim not refuted; at most {100 * float(policy.canary_tolerance):.3g} % of the planted rows given away "
+            f"beyond chance, with {policy.describe_confidence()} confidence"
+        ),
+        reason=policy.reasons["canary_tolerance"],
+        verdict=judged.evidence.verdict,
+    )
+    yield Check(
+        name="attempts",
+        value=f"{len(facts.attempts)} since the last export",
+        limit=f"at most {policy.attempts_allowed}",
+        reason=policy.reasons["attempts_allowed"],
+        verdict=_met(len(facts.attempts) <= policy.attempts_allowed),
+    )
+
+
+def _describe_agreement(agreement: Agreement) -> str:
+    summed = "" if agreement.zcdp_epsilon is None else f"epsilon {agreement.zcdp_epsilon} (exact sums), "
+    return f"{summed}{agreement.rdp_epsilon} (Renyi), {agreement.pld_epsilon} (privacy loss distributions), rounded up"
+
+
+def _describe_ledger(facts: ReleaseFacts) -> str:
+    asked = f"{len(facts.charged)} charges"
+    return f"{asked}, as in the ledger" if facts.ledger_agrees() else f"{asked}, but the ledger holds others"
+
+
+def _empty_columns(table: SyntheticTable, policy: Policy) -> Check:
+    limit = float(policy.largest_empty_share)
+    shares = empty_shares(table)
+    largest = max(shares.values(), default=0.0)
+    over = [name for name, share in shares.items() if share > limit]
+    named = ", ".join(f"'{name}'" for name in over[:_MOST_NAMED_COLUMNS])
+    more = f" and {len(over) - _MOST_NAMED_COLUMNS} more" if len(over) > _MOST_NAMED_COLUMNS else ""
+    value = (
+        f"these columns carry no information: {named}{more}; compare their values with the schema"
+        if over
+        else f"at most {100 * largest:.1f} % of the synthetic cells of a column are missing or outside its domain"
+    )
+    return Check(
+        name="empty columns",
+        value=value,
+        limit=f"at most {100 * limit:.3g} % of the cells of every column",
+        reason=policy.reasons["largest_empty_share"],
+        verdict=_met(not over),
+    )
+
+
+def empty_shares(table: SyntheticTable) -> dict[str, float]:
+    """Return the share of missing and out-of-domain cells of each column of a synthetic table, by name."""
+    shares = {}
+    for place, column in enumerate(table.schema.columns):
+        special = [code for code in (column.missing_code, column.outside_code) if code is not None]
+        cells = table.codes[:, place]
+        shares[column.name] = float(np.isin(cells, special).mean()) if cells.size else 0.0
+    return shares
+
+
+def _met(condition: bool) -> Verdict:  # noqa: FBT001 - the condition is the whole argument
+    return Verdict.PASS if condition else Verdict.FAIL

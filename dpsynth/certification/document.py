@@ -1,0 +1,260 @@
+"""The certificate as a document: its sections, field by field, and the JSON Schema that is published for it.
+
+Exact numbers (epsilon, delta, rho) are text, so that no reader rounds them; counts and statistics are numbers. The
+document refuses unknown fields and anything that is not finite. A field is never renamed and never changes its meaning
+within one `schema_version`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+SCHEMA_VERSION: Final = "1"
+SCHEMA_ID = "urn:dpsynth:certificate-schema:1"
+
+ExactNumber = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$")]
+Rational = Annotated[str, Field(pattern=r"^[0-9]+(/[1-9][0-9]*)?$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Instant = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Difference = Annotated[float, Field(ge=-1, le=1)]
+Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+
+class Section(BaseModel):
+    """A part of the certificate: frozen, strict, without unknown fields."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class ScopeSection(Section):
+    """What the certificate is about, and nothing beyond it."""
+
+    dataset: str
+    """Name of the data set in the ledger and in the schema."""
+    release_id: str
+    """Name of this release in the ledger."""
+    rows: Count
+    """Number of synthetic rows."""
+    columns: tuple[str, ...]
+    """Columns of the synthetic table, in order."""
+    unit: str
+    """Who is protected: what one person is in this table."""
+    neighboring_relation: str
+    """When two tables count as neighbors in the definition of differential privacy."""
+    declared_units: Count | None
+    """About how many units the schema declares, public knowledge; null if it declares none."""
+    noisy_rows: float
+    """The generator's noisy estimate of the number of training rows."""
+
+
+class ChargeSection(Section):
+    """One question that was asked of the rows."""
+
+    purpose: str
+    """What it was for."""
+    event: dict[str, JsonValue]
+    """What was done, in the language of the ledger."""
+
+
+class ClaimSection(Section):
+    """The privacy guarantee."""
+
+    epsilon: ExactNumber
+    """Claimed epsilon of this release."""
+    delta: ExactNumber
+    """Claimed delta of this release."""
+    rho: Rational | None
+    """The same in zero-concentrated differential privacy, summed over all charges; null if a charge has none."""
+    mechanisms: tuple[str, ...]
+    """Kinds of noise that were used, each once."""
+    charges: tuple[ChargeSection, ...]
+    """Everything that was asked of the rows, in order; the guarantee is computed from this list."""
+
+
+class AccountantsSection(Section):
+    """Epsilon of the listed charges at the claimed delta, by independent accountants, rounded up."""
+
+    zcdp: ExactNumber | None
+    """By exact sums of rho or of pure epsilons, the proof of the claim; null if a charge has neither."""
+    rdp: ExactNumber
+    """By Renyi differential privacy."""
+    pld: ExactNumber
+    """By privacy loss distributions; the sharpest of the three."""
+
+
+class LedgerSection(Section):
+    """Where the charges of this release stand in the ledger."""
+
+    head_index: Count
+    """Index of the last ledger entry when the certificate was made."""
+    head_digest: Sha256
+    """Its digest; it fixes everything before it."""
+    entries: tuple[Sha256, ...]
+    """Digests of the entries of this release, which `ledger.jsonl` holds in full."""
+    remaining: str
+    """What is left of the data set's budget after this release, in words."""
+
+
+class GeneratorSection(Section):
+    """How the table was made."""
+
+    name: str
+    """Name in the registry of generators."""
+    parameters: dict[str, JsonValue]
+    """Hyperparameters."""
+
+
+class ArtefactsSection(Section):
+    """The files that the certificate is about."""
+
+    table_file: str
+    """Name of the file with the synthetic table."""
+    table_sha256: Sha256
+    """SHA-256 of that file."""
+    schema_sha256: Sha256
+    """Digest of the schema's canonical JSON."""
+
+
+class CanariesSection(Section):
+    """What the canary gate saw; see `reasons` for the words."""
+
+    drawn: Count
+    """Canaries drawn from the public schema before training."""
+    included: Count
+    """How many of them were planted among the training rows, each by its own fair coin."""
+    threshold: Share | None
+    """Distance below which a canary counts as recognised, fixed before training from public draws."""
+    guesses: Count
+    """Canaries that the table would have an observer call members."""
+    correct: Count
+    """How many of these guesses are right: included canaries that are recognised."""
+    false_positives: Count
+    """How many are wrong: canaries that were left out, but are recognised."""
+    p_value: Share | None
+    """Chance of so many right guesses or more if the claim holds."""
+    epsilon_lower: Annotated[float, Field(ge=0)]
+    """95 % lower bound on epsilon. It can refute the claim; it is never an estimate of epsilon."""
+    refutable_epsilon: Annotated[float, Field(ge=0)]
+    """The bound that a table giving away every included canary would have reached: the power of the test."""
+    recognised_lower: Share
+    """95 % lower bound on the share of included canaries that are recognised."""
+    recognised_upper: Share
+    """95 % upper bound on it."""
+    excess_lower: Difference
+    """95 % lower bound on that share minus the share of canaries that were left out and are recognised by chance."""
+    excess_upper: Difference
+    """95 % upper bound on it; a pass needs this below the tolerance."""
+    verdict: Outcome
+    """What the gate decided."""
+    reasons: tuple[str, ...]
+    """Why, in sentences."""
+
+
+class CheckSection(Section):
+    """One question of the policy, answered."""
+
+    name: str
+    """A few words."""
+    value: str
+    """What was found."""
+    limit: str
+    """What is allowed."""
+    reason: str
+    """Why there is such a limit."""
+    verdict: Outcome
+    """What the value means."""
+    passed: bool
+    """Whether the limit was met."""
+
+
+class UtilitySection(Section):
+    """How close the synthetic table is to one noisy marginal that the generator measured."""
+
+    columns: tuple[str, ...]
+    """The columns of the marginal."""
+    cells: Count
+    """Number of its cells."""
+    total_variation: Share
+    """Total variation distance between synthetic shares and noisy shares (0: equal, 1: disjoint)."""
+    noise_stddev: Annotated[float, Field(ge=0)]
+    """Standard deviation of the noise in each cell, in rows."""
+    explained_by_noise: Share
+    """The distance that noise of this size causes by itself, about."""
+
+
+class NoiseSection(Section):
+    """Where the randomness of the privacy noise came from."""
+
+    source: str
+    """In words."""
+    certifiable: bool
+    """Whether a certificate may rest on it; seeded noise can be removed by whoever knows the seed."""
+
+
+class AttemptSection(Section):
+    """One training on the way to this release; all of them are charged."""
+
+    release_id: str
+    """Its name in the ledger."""
+    time: str
+    """When the rows were opened for it."""
+    asked: str
+    """The budget that it asked for."""
+
+
+class OverrideSection(Section):
+    """A person decided to export in spite of the verdict."""
+
+    by: str
+    """Who."""
+    reason: str
+    """Why."""
+
+
+class CertificateDocument(Section):
+    """Certificate of one synthetic table: what was promised, charged and checked, and what is not covered."""
+
+    schema_version: Literal["1"]
+    """Version of this document's form."""
+    issued_at: Instant
+    """When the certificate was made, UTC."""
+    verdict: Outcome
+    """PASS: every check met. INCONCLUSIVE: a check had too little to decide on. FAIL: a check was not met."""
+    reasons: tuple[str, ...]
+    """Why the verdict is not PASS, or what PASS rests on."""
+    override: OverrideSection | None
+    """The person who exported in spite of the verdict; null if there was no need."""
+    scope: ScopeSection
+    claim: ClaimSection
+    accountants: AccountantsSection
+    ledger: LedgerSection
+    generator: GeneratorSection
+    artefacts: ArtefactsSection
+    canaries: CanariesSection
+    policy: str
+    """Name of the policy whose checks follow."""
+    checks: tuple[CheckSection, ...]
+    utility: tuple[UtilitySection, ...]
+    unprotected_quantities: tuple[str, ...]
+    """What was published without protection, because it is public knowledge or a choice of the curator."""
+    noise: NoiseSection
+    attempts: tuple[AttemptSection, ...]
+    """Every training since the last export from this data set, this one included."""
+    software: dict[str, str]
+    """Versions of what computed all this."""
+    limits: tuple[str, ...]
+    """What this certificate does not say."""
+
+
+def certificate_json_schema() -> str:
+    """Return the published JSON Schema of the certificate, as text."""
+    schema = CertificateDocument.model_json_schema()
+    published = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
+    return json.dumps(published, indent=2, sort_keys=True) + "\n"

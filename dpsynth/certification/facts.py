@@ -1,0 +1,170 @@
+"""What a release says about itself: public and charged values only, gathered in one place for the certificate."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_to_json
+from dpsynth.curator.curator import Curator
+from dpsynth.curator.queries import NoisyMarginal
+from dpsynth.generators.base import FittedSynthesizer, MarginalSynthesizer
+from dpsynth.ledger import EntryKind, Head, Ledger, LedgerEntry, head_of_extract
+
+EXPORTED = "exported"
+"""Purpose of the ledger note that a release leaves when it has been exported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One training on the way to an export; it was charged whether or not anything came of it.
+
+    Attributes:
+        release_id: its name in the ledger.
+        time: when the rows were opened for it, UTC.
+        asked: the budget that it asked for, in words.
+    """
+
+    release_id: str
+    time: str
+    asked: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFacts:
+    """Everything about a release that its certificate is made from, apart from the judged table.
+
+    Attributes:
+        release_id: its name in the ledger.
+        claim: the budget that the generator was given.
+        charged: every question that was asked of the rows, as (purpose, event), oldest first.
+        generator: name in the registry.
+        parameters: hyperparameters.
+        noisy_rows: the generator's noisy estimate of the number of training rows.
+        marginals: the noisy answers that the model was built from.
+        noise_certifiable: whether the noise came from the operating system.
+        ledger_extract: the ledger's entries of this release and the chain around them, one JSON object each.
+        remaining: what is left of the data set's budget, in words.
+        attempts: trainings since the last export, this one included.
+    """
+
+    release_id: str
+    claim: PrivacyBudget
+    charged: tuple[tuple[str, DpEvent], ...]
+    generator: str
+    parameters: Mapping[str, JsonValue]
+    noisy_rows: float
+    marginals: tuple[NoisyMarginal, ...]
+    noise_certifiable: bool
+    ledger_extract: tuple[Mapping[str, JsonValue], ...]
+    remaining: str
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def event(self) -> DpEvent:
+        """All charges as one event."""
+        return ComposedDpEvent(tuple(event for _, event in self.charged))
+
+    @property
+    def ledger_head(self) -> Head:
+        """The last ledger entry that the extract reaches."""
+        return head_of_extract(self.ledger_extract)
+
+    @property
+    def ledger_entries(self) -> tuple[Mapping[str, JsonValue], ...]:
+        """The lines of the extract that hold an entry of this release in full, oldest first."""
+        return tuple(line for line in self.ledger_extract if _content(line).get("release_id") == self.release_id)
+
+    def ledger_agrees(self) -> bool:
+        """Return whether the ledger settled exactly the charges of this release."""
+        settled: list[JsonValue] = []
+        for line in self.ledger_entries:
+            charges = _content(line).get("charges")
+            if _content(line).get("kind") == EntryKind.SETTLE and isinstance(charges, list):
+                settled += charges
+        return settled == [charge_to_json(purpose, event) for purpose, event in self.charged]
+
+    @property
+    def noise_source(self) -> str:
+        """Where the noise came from, in words."""
+        return "the operating system's entropy" if self.noise_certifiable else "a seeded stream, for tests only"
+
+
+def facts_of(
+    curator: Curator,
+    generator: MarginalSynthesizer,
+    model: FittedSynthesizer,
+    *,
+    claim: PrivacyBudget,
+    ledger: Ledger,
+) -> ReleaseFacts:
+    """Return the facts of a finished fit.
+
+    Raises:
+        BudgetNotSet: the ledger holds no budget for the data set.
+        LedgerError: the ledger cannot be read.
+
+    Privacy: reads the ledger, the schema and the fitted model; nothing sealed is opened.
+    """
+    dataset = curator.schema.dataset
+    return ReleaseFacts(
+        release_id=curator.release_id,
+        claim=claim,
+        charged=curator.charged,
+        generator=generator.name,
+        parameters=parameters_of(generator),
+        noisy_rows=float(model.total),
+        marginals=tuple(model.measurements),
+        noise_certifiable=curator.certifiable,
+        ledger_extract=tuple(ledger.extract(curator.release_id)),
+        remaining=ledger.remaining(dataset),
+        attempts=attempts_among(ledger.entries(dataset)),
+    )
+
+
+def charge_to_json(purpose: str, event: DpEvent) -> dict[str, JsonValue]:
+    """Return one charge in the form of the ledger."""
+    return {"purpose": purpose, "event": event_to_json(event)}
+
+
+def attempts_among(entries: Iterable[LedgerEntry]) -> tuple[Attempt, ...]:
+    """Return the trainings of one data set since its last export; `entries` are that data set's, oldest first."""
+    asked: dict[str, str] = {}
+    attempts: list[Attempt] = []
+    for entry in entries:
+        if entry.kind is EntryKind.RESERVE:
+            asked[entry.release_id] = entry.asked
+        elif entry.kind is EntryKind.OPEN:
+            attempts.append(Attempt(entry.release_id, entry.time, asked.get(entry.release_id, "")))
+        elif entry.kind is EntryKind.NOTE and entry.purpose == EXPORTED:
+            attempts.clear()
+    return tuple(attempts)
+
+
+def parameters_of(generator: object) -> dict[str, JsonValue]:
+    """Return the hyperparameters of a generator, a frozen dataclass, as JSON."""
+    if not dataclasses.is_dataclass(generator) or isinstance(generator, type):
+        return {}
+    return {field.name: _as_json(getattr(generator, field.name)) for field in dataclasses.fields(generator)}
+
+
+def _content(line: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    content = line.get("content")
+    return content if isinstance(content, dict) else {}
+
+
+def _as_json(value: object) -> JsonValue:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Fraction():
+            return str(value)
+        case Mapping():
+            return {str(key): _as_json(inner) for key, inner in value.items()}
+        case Sequence():
+            return [_as_json(inner) for inner in value]
+        case _:
+            return str(value)

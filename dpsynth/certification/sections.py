@@ -1,0 +1,178 @@
+"""The sections of a certificate, made from facts that are public or charged."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from fractions import Fraction
+from importlib import metadata
+
+from dpsynth.accounting.agreement import Agreement
+from dpsynth.accounting.cost import cost_of
+from dpsynth.accounting.events import ComposedDpEvent, DpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+from dpsynth.certification.canary_evidence import CanaryEvidence
+from dpsynth.certification.document import (
+    AccountantsSection,
+    AttemptSection,
+    CanariesSection,
+    ChargeSection,
+    CheckSection,
+    ClaimSection,
+    GeneratorSection,
+    LedgerSection,
+    NoiseSection,
+    ScopeSection,
+)
+from dpsynth.certification.facts import ReleaseFacts, charge_to_json
+from dpsynth.certification.policy import Check
+from dpsynth.schema.table import SyntheticTable
+
+_DIGITS = 6
+_PACKAGES = ("dpsynth", "numpy", "pandas", "pyarrow", "scipy")
+
+_MECHANISMS = {
+    "GaussianDpEvent": "Gaussian noise",
+    "LaplaceDpEvent": "Laplace noise",
+    "DiscreteGaussianDpEvent": "discrete Gaussian noise",
+    "DiscreteLaplaceDpEvent": "discrete Laplace noise",
+    "ExponentialDpEvent": "exponential mechanism (a private choice)",
+    "ZCDpEvent": "a mechanism stated in zero-concentrated differential privacy",
+    "ApproximateDpEvent": "a mechanism stated by epsilon and delta",
+    "NoOpDpEvent": "nothing",
+    "NonPrivateDpEvent": "an unprotected answer",
+}
+
+
+def scope_section(facts: ReleaseFacts, table: SyntheticTable) -> ScopeSection:
+    """Return what the certificate is about."""
+    schema = table.schema
+    return ScopeSection(
+        dataset=schema.dataset,
+        release_id=facts.release_id,
+        rows=table.rows,
+        columns=tuple(column.name for column in schema.columns),
+        unit=schema.unit.describe(),
+        neighboring_relation=schema.unit.relation.value,
+        declared_units=schema.public_rows,
+        noisy_rows=round(facts.noisy_rows, _DIGITS),
+    )
+
+
+def claim_section(facts: ReleaseFacts) -> ClaimSection:
+    """Return the guarantee and everything that was asked for it."""
+    rho = total_rho(event for _, event in facts.charged)
+    kinds = dict.fromkeys(name for _, event in facts.charged for name in _mechanisms_in(event))
+    return ClaimSection(
+        epsilon=str(facts.claim.epsilon),
+        delta=str(facts.claim.delta),
+        rho=None if rho is None else str(rho),
+        mechanisms=tuple(kinds),
+        charges=tuple(ChargeSection.model_validate(charge_to_json(purpose, event)) for purpose, event in facts.charged),
+    )
+
+
+def accountants_section(agreement: Agreement) -> AccountantsSection:
+    """Return what the accountants say."""
+    summed = agreement.zcdp_epsilon
+    return AccountantsSection(
+        zcdp=None if summed is None else str(summed), rdp=str(agreement.rdp_epsilon), pld=str(agreement.pld_epsilon)
+    )
+
+
+def ledger_section(facts: ReleaseFacts) -> LedgerSection:
+    """Return where the charges stand in the ledger."""
+    return LedgerSection(
+        head_index=facts.ledger_head.index,
+        head_digest=facts.ledger_head.digest,
+        entries=tuple(str(line["digest"]) for line in facts.ledger_entries),
+        remaining=facts.remaining,
+    )
+
+
+def generator_section(facts: ReleaseFacts) -> GeneratorSection:
+    """Return how the table was made."""
+    return GeneratorSection(name=facts.generator, parameters=dict(facts.parameters))
+
+
+def canaries_section(evidence: CanaryEvidence) -> CanariesSection:
+    """Return what the canary gate saw."""
+    counts = evidence.counts
+    return CanariesSection(
+        drawn=counts.canaries,
+        included=counts.included,
+        threshold=None if evidence.threshold is None else round(evidence.threshold, _DIGITS),
+        guesses=counts.guesses,
+        correct=counts.recognised_included,
+        false_positives=counts.recognised_excluded,
+        p_value=None if evidence.p_value is None else round(evidence.p_value, _DIGITS),
+        epsilon_lower=round(evidence.epsilon_lower, _DIGITS),
+        refutable_epsilon=round(evidence.refutable_epsilon, _DIGITS),
+        recognised_lower=round(evidence.recognised.lower, _DIGITS),
+        recognised_upper=round(evidence.recognised.upper, _DIGITS),
+        excess_lower=round(evidence.excess.lower, _DIGITS),
+        excess_upper=round(evidence.excess.upper, _DIGITS),
+        verdict=evidence.verdict.value,
+        reasons=evidence.reasons,
+    )
+
+
+def check_sections(checks: Iterable[Check]) -> tuple[CheckSection, ...]:
+    """Return the answered questions of the policy."""
+    return tuple(
+        CheckSection(
+            name=check.name,
+            value=check.value,
+            limit=check.limit,
+            reason=check.reason,
+            verdict=check.verdict.value,
+            passed=check.passed,
+        )
+        for check in checks
+    )
+
+
+def noise_section(facts: ReleaseFacts) -> NoiseSection:
+    """Return where the noise came from."""
+    return NoiseSection(source=facts.noise_source, certifiable=facts.noise_certifiable)
+
+
+def attempt_sections(facts: ReleaseFacts) -> tuple[AttemptSection, ...]:
+    """Return every training since the last export."""
+    return tuple(
+        AttemptSection(release_id=attempt.release_id, time=attempt.time, asked=attempt.asked)
+        for attempt in facts.attempts
+    )
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of what computes a release."""
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed as a package"
+    return versions
+
+
+def total_rho(events: Iterable[DpEvent]) -> Fraction | None:
+    """Return the sum of zero-concentrated costs, or None where an event has none."""
+    total = Fraction(0)
+    for event in events:
+        rho = cost_of(event).rho
+        if rho is None:
+            return None
+        total += rho
+    return total
+
+
+def _mechanisms_in(event: DpEvent) -> list[str]:
+    match event:
+        case ComposedDpEvent(events):
+            return [name for inner in events for name in _mechanisms_in(inner)]
+        case SelfComposedDpEvent(inner, _):
+            return _mechanisms_in(inner)
+        case PoissonSampledDpEvent(_, inner):
+            return [f"{name} on a random part of the units" for name in _mechanisms_in(inner)]
+        case _:
+            return [_MECHANISMS[type(event).__name__]]
