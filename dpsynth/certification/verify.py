@@ -1,0 +1,305 @@
+"""Checks a release folder offline, with nothing but the folder and, better, the signer's public key.
+
+Each check stands alone and says in one sentence what it found. Nothing in the folder is believed before it was
+compared with something else: files with their digests, digests with the signature, the certificate with the ledger
+extract, and the claim with the cost that the accountants compute again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import rfc8785
+
+from dpsynth.accounting.agreement import cross_check
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import ComposedDpEvent, JsonValue, event_from_json
+from dpsynth.certification import layout
+from dpsynth.certification.artefacts import digest_of_file
+from dpsynth.certification.certificate import Certificate
+from dpsynth.certification.policy import Verdict
+from dpsynth.certification.released_table import problems_of_table
+from dpsynth.certification.sections import accountants_section
+from dpsynth.certification.signing import key_id_of, open_envelope, statement, subject
+from dpsynth.errors import BundleError, DpsynthError
+from dpsynth.ledger import EntryKind, verify_extract
+from dpsynth.schema.schema import Schema
+
+_ROUNDING = 0.001
+"""Another machine may compute an epsilon that differs in its last digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCheck:
+    """One check of a release folder.
+
+    Attributes:
+        name: what was checked.
+        passed: whether it holds.
+        explanation: what was found, in one sentence.
+    """
+
+    name: str
+    passed: bool
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All checks of a release folder, in the order in which they build on one another."""
+
+    checks: tuple[VerifiedCheck, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check holds."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The checks that do not hold, as sentences."""
+        return tuple(f"{check.name}: {check.explanation}" for check in self.checks if not check.passed)
+
+
+class _Refuted(Exception):
+    """A check does not hold; the message is its explanation."""
+
+
+def verify_release(folder: Path, *, public_key: Path | None = None) -> Verification:
+    """Return what holds and what does not hold about a release folder.
+
+    Args:
+        folder: the release.
+        public_key: the signer's public key in PEM form, obtained by another way than the folder. Without it the key
+            in the folder is used: that shows that nothing changed since it was signed, but not by whom.
+
+    Raises:
+        BundleError: `folder` is not a folder, or `public_key` cannot be read.
+    """
+    if not folder.is_dir():
+        raise BundleError(f"{folder} is not a folder; give the folder that a release was written to")
+    try:
+        trusted = None if public_key is None else public_key.read_bytes()
+    except OSError as fault:
+        raise BundleError(f"the public key {public_key} cannot be read: {fault.strerror}") from fault
+    release = _Release(folder, trusted)
+    steps: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("files", release.check_files),
+        ("signature", release.check_signature),
+        ("certificate", release.check_certificate),
+        ("verdict", release.check_verdict),
+        ("schema", release.check_schema),
+        ("table", release.check_table),
+        ("ledger", release.check_ledger),
+        ("charges", release.check_charges),
+        ("cost", release.check_cost),
+        ("report", release.check_report),
+    )
+    return Verification(tuple(_run(name, step) for name, step in steps))
+
+
+def _run(name: str, step: Callable[[], str]) -> VerifiedCheck:
+    try:
+        return VerifiedCheck(name, True, step())  # noqa: FBT003 - the field's meaning is in its name
+    except (_Refuted, DpsynthError) as fault:
+        return VerifiedCheck(name, False, str(fault))  # noqa: FBT003
+    except OSError as fault:
+        return VerifiedCheck(name, False, f"a file cannot be read: {fault.strerror}")  # noqa: FBT003
+    except UnicodeDecodeError:
+        return VerifiedCheck(name, False, "a file is not text in UTF-8")  # noqa: FBT003
+
+
+class _Release:
+    """A release folder under suspicion; parts are read once, and failing to read them fails whatever needs them."""
+
+    def __init__(self, folder: Path, trusted_key: bytes | None) -> None:
+        self._folder = folder
+        self._trusted_key = trusted_key
+
+    # ------------------------------------------------------------------------------------------------------- parts
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return {path.name: digest_of_file(path) for path in sorted(self._folder.iterdir()) if path.is_file()}
+
+    @cached_property
+    def _certificate(self) -> Certificate:
+        return Certificate.from_json(self._bytes(layout.CERTIFICATE))
+
+    @cached_property
+    def _schema(self) -> Schema:
+        return Schema.from_text(self._bytes(layout.SCHEMA).decode(), source=layout.SCHEMA)
+
+    @cached_property
+    def _ledger_lines(self) -> list[Mapping[str, JsonValue]]:
+        lines: list[Mapping[str, JsonValue]] = []
+        for raw in self._bytes(layout.LEDGER).splitlines(keepends=True):
+            try:
+                line = json.loads(raw)
+                canonical = rfc8785.dumps(line) + b"\n"
+            except (ValueError, RecursionError) as fault:
+                raise _Refuted(f"{layout.LEDGER} holds a line that is not JSON") from fault
+            if canonical != raw or not isinstance(line, dict):
+                raise _Refuted(f"{layout.LEDGER} is not in the canonical form in which it was written")
+            lines.append(line)
+        return lines
+
+    def _bytes(self, name: str) -> bytes:
+        path = self._folder / name
+        if path.is_symlink() or not path.is_file():
+            raise _Refuted(f"{name} is missing")
+        return path.read_bytes()
+
+    # ------------------------------------------------------------------------------------------------------ checks
+
+    def check_files(self) -> str:
+        odd = sorted(path.name for path in self._folder.iterdir() if path.is_symlink() or not path.is_file())
+        if odd:
+            raise _Refuted(f"a release holds plain files only, but there is: {', '.join(odd)}")
+        listing = self._bytes(layout.CHECKSUMS)
+        present = {name: digest for name, digest in self._digests.items() if name != layout.CHECKSUMS}
+        if listing == layout.checksum_lines(present):
+            return f"{len(present)} files, each with the SHA-256 that {layout.CHECKSUMS} lists, and no other file"
+        raise _Refuted(_difference(listing.decode(errors="replace"), present))
+
+    def check_signature(self) -> str:
+        envelope = open_envelope(self._bytes(layout.ENVELOPE))
+        own_key = self._bytes(layout.PUBLIC_KEY)
+        if not envelope.is_signed_by(own_key if self._trusted_key is None else self._trusted_key):
+            whose = "the key in the folder" if self._trusted_key is None else "the key that you trust"
+            raise _Refuted(f"the signature is not one of {whose}, or what it signs was changed afterwards")
+        if key_id_of(own_key) != envelope.key_id:
+            raise _Refuted(f"{layout.PUBLIC_KEY} is not the key that signed")
+        self._require_statement(envelope.payload)
+        if self._trusted_key is None:
+            return (
+                f"unchanged since it was signed by key {envelope.key_id[:16]}; compare that with the signer's "
+                "published key id, or give their public key, to know who signed"
+            )
+        return f"signed by the key that you trust ({envelope.key_id[:16]})"
+
+    def _require_statement(self, payload: bytes) -> None:
+        """Refuse a signature over something else than these files and this certificate."""
+        signed = {name: self._digests.get(name, "") for name in (*layout.SIGNED, self._table_file())}
+        if statement(signed, self._certificate.document.model_dump(mode="json")) == payload:
+            return
+        try:
+            content = json.loads(payload)
+        except (ValueError, RecursionError) as fault:
+            raise _Refuted("what was signed is not JSON") from fault
+        subjects = content.get("subject", []) if isinstance(content, dict) else []
+        changed = sorted(name for name in signed if subject(name, signed[name]) not in subjects)
+        if changed:
+            raise _Refuted(f"signed was another version of: {', '.join(changed)}")
+        raise _Refuted("signed was another certificate than the one in the folder")
+
+    def check_certificate(self) -> str:
+        document = self._certificate.document
+        if Verdict(document.verdict) is not Verdict.worst(Verdict(check.verdict) for check in document.checks):
+            raise _Refuted("its verdict does not follow from its own checks")
+        if any(check.passed != (check.verdict == Verdict.PASS.value) for check in document.checks):
+            raise _Refuted("one of its checks contradicts itself")
+        return f"in the published form, version {document.schema_version}, issued {document.issued_at}"
+
+    def check_verdict(self) -> str:
+        document = self._certificate.document
+        if not self._certificate.exportable:
+            raise _Refuted(f"the verdict is {document.verdict} and nobody overrode it, so this should not have left")
+        if document.override is None:
+            return "PASS"
+        return f"{document.verdict}, exported by decision of {document.override.by}: {document.override.reason}"
+
+    def check_schema(self) -> str:
+        if self._schema.digest != self._certificate.document.artefacts.schema_sha256:
+            raise _Refuted(f"{layout.SCHEMA} is not the schema that the certificate names")
+        if self._schema.dataset != self._certificate.document.scope.dataset:
+            raise _Refuted(f"{layout.SCHEMA} is about another data set than the certificate")
+        return f"the schema that the certificate names, of data set '{self._schema.dataset}'"
+
+    def _table_file(self) -> str:
+        name = self._certificate.document.artefacts.table_file
+        if name not in layout.TABLES:
+            raise _Refuted("the certificate names a table file that a release does not have")
+        return name
+
+    def check_table(self) -> str:
+        document = self._certificate.document
+        name = self._table_file()
+        if self._digests.get(name) != document.artefacts.table_sha256:
+            raise _Refuted(f"{name} is not the table that the certificate is about")
+        problems = problems_of_table(self._folder / name, self._schema, document.scope.rows)
+        if problems:
+            raise _Refuted("; ".join(problems))
+        return f"the table that the certificate is about: {document.scope.rows} rows, every cell in its declared domain"
+
+    def check_ledger(self) -> str:
+        stated = self._certificate.document.ledger
+        problems = verify_extract(self._ledger_lines, expected_head=(stated.head_index, stated.head_digest))
+        if problems:
+            raise _Refuted("; ".join(problems))
+        if tuple(line["digest"] for line in self._own_lines()) != stated.entries:
+            raise _Refuted("the extract holds other entries of this release than the certificate")
+        return f"the chain of {stated.head_index} entries is unbroken and ends where the certificate says"
+
+    def _own_lines(self) -> Iterator[Mapping[str, JsonValue]]:
+        release_id = self._certificate.document.scope.release_id
+        for line in self._ledger_lines:
+            content = line.get("content")
+            if isinstance(content, dict) and content.get("release_id") == release_id:
+                yield line
+
+    def check_charges(self) -> str:
+        settled: list[JsonValue] = []
+        for line in self._own_lines():
+            content = line["content"]
+            if isinstance(content, dict) and content.get("kind") == EntryKind.SETTLE:
+                charges = content.get("charges")
+                settled += charges if isinstance(charges, list) else []
+        stated = [charge.model_dump(mode="json") for charge in self._certificate.document.claim.charges]
+        if settled != stated and self._certificate.document.override is None:
+            raise _Refuted("the ledger settled other charges than the certificate lists")
+        return f"the certificate lists what the ledger settled: {len(stated)} charges"
+
+    def check_cost(self) -> str:
+        document = self._certificate.document
+        claim = PrivacyBudget(document.claim.epsilon, document.claim.delta)
+        event = ComposedDpEvent(tuple(event_from_json(charge.event) for charge in document.claim.charges))
+        agreement = cross_check(event, claim)
+        computed = accountants_section(agreement).model_dump()
+        stated = document.accountants.model_dump()
+        if any(_differ(computed[method], stated[method]) for method in computed):
+            raise _Refuted("the accountants compute another epsilon from the charges than the certificate states")
+        largest = max(float(epsilon) for epsilon in computed.values() if epsilon is not None)
+        return f"the charges cost epsilon {largest:.4f} at most, within the claimed {claim}"
+
+    def check_report(self) -> str:
+        mark = layout.report_mark(hashlib.sha256(self._bytes(layout.CERTIFICATE)).hexdigest())
+        if mark not in self._bytes(layout.REPORT).decode():
+            raise _Refuted(f"{layout.REPORT} was rendered from another certificate")
+        return "rendered from this certificate"
+
+
+def _differ(computed: str | None, stated: str | None) -> bool:
+    if computed is None or stated is None:
+        return computed is not stated
+    return abs(float(computed) - float(stated)) > _ROUNDING
+
+
+def _difference(listing: str, present: Mapping[str, str]) -> str:
+    """Return what distinguishes a checksum file from the files that are there."""
+    lines = (line.partition("  ") for line in listing.splitlines())
+    listed = {name: digest for digest, _, name in lines if name}
+    missing = sorted(set(listed) - set(present))
+    unlisted = sorted(set(present) - set(listed))
+    changed = sorted(name for name in set(listed) & set(present) if listed[name] != present[name])
+    parts = [
+        f"{what}: {', '.join(names)}"
+        for what, names in (("missing", missing), ("not listed", unlisted), ("changed", changed))
+        if names
+    ]
+    return "; ".join(parts) or f"{layout.CHECKSUMS} is not written the way a release writes it"

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rfc8785
+
+from dpsynth.certification import layout
+from dpsynth.certification.certificate import Certificate, Override
+from dpsynth.certification.signing import SigningKey, load_or_create_key, sign_envelope, statement
+from dpsynth.certification.verify import Verification, verify_release
+from dpsynth.errors import BundleError
+from tests.certification.made_releases import MadeRelease, honest_release
+from tests.certification.test_bundle import FILES
+
+Change = Callable[[dict], object]
+
+
+@pytest.fixture
+def folder(released: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(released, tmp_path / "release"))
+
+
+def failed(verification: Verification) -> set[str]:
+    return {check.name for check in verification.checks if not check.passed}
+
+
+def resigned(folder: Path, key: SigningKey) -> Path:
+    """Make digests and signature fit whatever the folder holds now, as an attacker with a key of their own would."""
+    names = sorted(path.name for path in folder.iterdir())
+    signed = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in names
+        if name in layout.SIGNED or name in layout.TABLES
+    }
+    predicate = json.loads((folder / layout.CERTIFICATE).read_bytes())
+    (folder / layout.ENVELOPE).write_bytes(sign_envelope(statement(signed, predicate), key))
+    (folder / layout.PUBLIC_KEY).write_bytes(key.public_pem)
+    digests = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names if name != layout.CHECKSUMS
+    }
+    (folder / layout.CHECKSUMS).write_bytes(layout.checksum_lines(digests))
+    return folder
+
+
+def edited(folder: Path, key: SigningKey, change: Change) -> Path:
+    """Change the certificate, render nothing anew, and sign everything again."""
+    content = json.loads((folder / layout.CERTIFICATE).read_bytes())
+    change(content)
+    raw = rfc8785.dumps(content)
+    old = hashlib.sha256((folder / layout.CERTIFICATE).read_bytes()).hexdigest()
+    report = (folder / layout.REPORT).read_text(encoding="utf-8").replace(old, hashlib.sha256(raw).hexdigest())
+    (folder / layout.CERTIFICATE).write_bytes(raw)
+    (folder / layout.REPORT).write_text(report, encoding="utf-8")
+    return resigned(folder, key)
+
+
+def test_a_release_verifies_offline_and_explains_itself(released: Path) -> None:
+    verification = verify_release(released)
+    assert verification.passed
+    assert verification.problems == ()
+    assert [check.name for check in verification.checks] == [
+        *("files", "signature", "certificate", "verdict", "schema", "table", "ledger", "charges", "cost", "report")
+    ]
+    assert all(check.explanation for check in verification.checks)
+
+
+def test_a_parquet_release_verifies(tmp_path: Path, key: SigningKey) -> None:
+    made = honest_release(rows=300, table_file="synthetic.parquet")
+    assert verify_release(made.write(tmp_path / "release", key)).problems == ()
+
+
+def test_an_empty_table_verifies(tmp_path: Path, key: SigningKey) -> None:
+    made = honest_release(rows=0, noisy_rows=500.0, override=Override(by="A. Person", reason="test"))
+    assert verify_release(made.write(tmp_path / "release", key)).problems == ()
+
+
+def test_the_signers_key_is_recognised(released: Path, key: SigningKey, tmp_path: Path) -> None:
+    published = tmp_path / "published.pem"
+    published.write_bytes(key.public_pem)
+    verification = verify_release(released, public_key=published)
+    assert verification.passed
+    assert "the key that you trust" in verification.checks[1].explanation
+
+
+def test_another_key_is_refused(released: Path, tmp_path: Path) -> None:
+    published = tmp_path / "published.pem"
+    published.write_bytes(load_or_create_key(tmp_path / "other.pem").public_pem)
+    verification = verify_release(released, public_key=published)
+    assert failed(verification) == {"signature"}
+    assert "not one of the key that you trust" in verification.problems[0]
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_byte_flipped_anywhere_is_detected(folder: Path, name: str) -> None:
+    path = folder / name
+    content = path.read_bytes()
+    rng = np.random.default_rng(len(content))
+    for place in {0, len(content) - 1, *rng.integers(0, len(content), size=4).tolist()}:
+        flipped = bytearray(content)
+        flipped[place] ^= (1, 0x20)[place % 2]
+        path.write_bytes(bytes(flipped))
+        assert not verify_release(folder).passed, (name, place)
+
+
+@pytest.mark.parametrize("name", sorted(FILES - {"SHA256SUMS", "certificate.dsse.json", "public_key.pem"}))
+def test_a_flip_that_fits_the_checksums_still_fails_the_signature(folder: Path, name: str) -> None:
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    digests = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.iterdir()
+        if file.name != layout.CHECKSUMS
+    }
+    (folder / layout.CHECKSUMS).write_bytes(layout.checksum_lines(digests))
+    verification = verify_release(folder)
+    assert "files" not in failed(verification)
+    assert "signature" in failed(verification)
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert any(name in problem for problem in verify_release(folder).problems)
+
+
+def test_a_further_file_is_refused(folder: Path) -> None:
+    (folder / "patients.csv").write_text("a,b\n")
+    verification = verify_release(folder)
+    assert failed(verification) == {"files"}
+    assert "not listed: patients.csv" in verification.problems[0]
+
+
+def test_folders_and_links_are_refused(folder: Path) -> None:
+    (folder / "more").mkdir()
+    assert "files" in failed(verify_release(folder))
+    (folder / "more").rmdir()
+    (folder / "link").symlink_to(folder / "schema.yaml")
+    assert "files" in failed(verify_release(folder))
+
+
+def test_a_swapped_table_is_refused(folder: Path, key: SigningKey, tmp_path: Path) -> None:
+    other = honest_release(rows=399).write(tmp_path / "other", key)
+    shutil.copy(other / "synthetic.csv", folder / "synthetic.csv")
+    assert {"files", "signature", "table"} <= failed(verify_release(folder))
+    assert "table" in failed(verify_release(resigned(folder, key)))
+
+
+def test_an_older_certificate_is_refused(folder: Path, key: SigningKey, tmp_path: Path) -> None:
+    older = honest_release(rows=399).write(tmp_path / "older", key)
+    for name in (layout.CERTIFICATE, layout.ENVELOPE):
+        shutil.copy(older / name, folder / name)
+    verification = verify_release(folder)
+    assert {"files", "signature", "table", "report"} <= failed(verification)
+    assert any("another version of" in problem for problem in verification.problems)
+
+
+def test_a_cut_ledger_is_refused(folder: Path, key: SigningKey) -> None:
+    path = folder / layout.LEDGER
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    verification = verify_release(resigned(folder, key))
+    assert {"ledger", "charges"} <= failed(verification)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"null\n", b"not json\n", b'{"index": 1}\n', b"[" * 100_000 + b"\n"])
+def test_a_ledger_of_another_form_is_refused(folder: Path, key: SigningKey, content: bytes) -> None:
+    (folder / layout.LEDGER).write_bytes(content)
+    assert "ledger" in failed(verify_release(resigned(folder, key)))
+
+
+def test_a_cell_outside_the_domain_is_refused(folder: Path, key: SigningKey) -> None:
+    path = folder / "synthetic.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    lines[1] = lines[1].replace(lines[1].split(",")[4], "dreadful")
+    path.write_text("".join(lines))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    verification = verify_release(edited(folder, key, lambda c: c["artefacts"].update(table_sha256=digest)))
+    assert failed(verification) == {"table"}
+    assert "column 'health'" in verification.problems[0]
+
+
+def test_other_columns_and_rows_are_refused(folder: Path, key: SigningKey) -> None:
+    path = folder / "synthetic.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    for content, words in (
+        ("".join(lines[:-1]), "rows, the certificate is about"),
+        ("".join([lines[0].replace("age", "Age"), *lines[1:]]), "other columns"),
+        ("".join([*lines, "1,2\n"]), "cannot be read as a table"),
+        ("", "cannot be read as a table"),
+    ):
+        path.write_text(content)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        verification = verify_release(edited(folder, key, lambda c, d=digest: c["artefacts"].update(table_sha256=d)))
+        assert failed(verification) == {"table"}
+        assert words in verification.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (lambda c: c.update(verdict="FAIL"), "certificate"),
+        (lambda c: c["checks"][0].update(passed=False), "certificate"),
+        (lambda c: c["checks"][0].update(verdict="INCONCLUSIVE"), "certificate"),
+        (lambda c: c.update(anything="else"), "certificate"),
+        (lambda c: c.pop("limits"), "certificate"),
+        (lambda c: c["artefacts"].update(schema_sha256="0" * 64), "schema"),
+        (lambda c: c["scope"].update(dataset="other"), "schema"),
+        (lambda c: c["scope"].update(rows=7), "table"),
+        (lambda c: c["artefacts"].update(table_file="../../passwords"), "table"),
+        (lambda c: c["ledger"].update(head_digest="0" * 64), "ledger"),
+        (lambda c: c["ledger"]["entries"].pop(), "ledger"),
+        (lambda c: c["claim"]["charges"].pop(), "charges"),
+        (lambda c: c["claim"]["charges"][0]["event"].update(variance="2000"), "charges"),
+        (lambda c: c["claim"].update(epsilon="0.001"), "cost"),
+        (lambda c: c["accountants"].update(pld="0.0001"), "cost"),
+        (lambda c: c["claim"]["charges"][0].update(event={"event": "Magic"}), "cost"),
+    ],
+)
+def test_a_certificate_that_says_something_else_is_refused(
+    folder: Path, key: SigningKey, change: Change, check: str
+) -> None:
+    """Even if somebody with a key of their own signs it again."""
+    verification = verify_release(edited(folder, key, change))
+    assert check in failed(verification)
+    assert all(problem.strip() for problem in verification.problems)
+
+
+def test_a_refused_release_does_not_verify(folder: Path, key: SigningKey) -> None:
+    def refuse(content: dict) -> None:
+        content["verdict"] = content["checks"][0]["verdict"] = "FAIL"
+        content["checks"][0]["passed"] = False
+
+    verification = verify_release(edited(folder, key, refuse))
+    assert failed(verification) == {"verdict"}
+    assert "should not have left" in verification.problems[0]
+
+
+def test_an_override_is_shown(tmp_path: Path, key: SigningKey) -> None:
+    made = honest_release(rows=100, noise_certifiable=False, override=Override(by="A. Person", reason="urgent"))
+    verification = verify_release(made.write(tmp_path / "release", key))
+    assert verification.passed
+    assert "FAIL, exported by decision of A. Person: urgent" in [check.explanation for check in verification.checks]
+
+
+def test_a_report_of_another_certificate_is_refused(folder: Path, key: SigningKey) -> None:
+    path = folder / layout.REPORT
+    path.write_text(path.read_text(encoding="utf-8").replace("certificate-sha256", "sha256"), encoding="utf-8")
+    assert failed(verify_release(resigned(folder, key))) == {"report"}
+
+
+def test_a_signature_over_something_else_is_refused(folder: Path, key: SigningKey) -> None:
+    for payload in (b"not json", b"[]", b"{}"):
+        (folder / layout.ENVELOPE).write_bytes(sign_envelope(payload, key))
+        assert "signature" in failed(verify_release(folder))
+
+
+def test_the_payload_of_the_envelope_is_the_certificate(released: Path, made: MadeRelease) -> None:
+    envelope = json.loads((released / layout.ENVELOPE).read_bytes())
+    content = json.loads(base64.b64decode(envelope["payload"]))
+    assert rfc8785.dumps(content["predicate"]) == made.certificate.to_json()
+    assert {subject["name"] for subject in content["subject"]} == {*layout.SIGNED, "synthetic.csv"}
+
+
+def test_what_is_no_release_folder_is_refused(tmp_path: Path, released: Path) -> None:
+    with pytest.raises(BundleError, match="not a folder"):
+        verify_release(tmp_path / "nothing")
+    with pytest.raises(BundleError, match="public key"):
+        verify_release(released, public_key=tmp_path / "nothing.pem")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    verification = verify_release(empty)
+    assert not verification.passed
+    assert all("missing" in problem for problem in verification.problems)
+
+
+def test_a_certificate_read_back_is_the_one_written(released: Path, made: MadeRelease) -> None:
+    assert Certificate.from_json((released / layout.CERTIFICATE).read_bytes()) == made.certificate
+    assert replace(made.certificate).to_json() == made.certificate.to_json()
