@@ -1,0 +1,230 @@
+"""The internal audit: every attack on the real rows, for the curator's eyes only.
+
+Its findings are exact functions of private rows. They are made behind the door, come out sealed, and are opened in one
+function, which writes them to a folder that only its owner can read and that is never inside a release.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.accounting.events import JsonValue
+from dpsynth.attacks.records import Records
+from dpsynth.attacks.result import AttackResult, Reading, overall_reading
+from dpsynth.attacks.suite import run_suite
+from dpsynth.certification.policy import Policy, Verdict
+from dpsynth.curator.audit_view import AuditRows, examine
+from dpsynth.curator.confidential import Confidential
+from dpsynth.curator.curator import Curator
+from dpsynth.curator.findings import reveal
+from dpsynth.errors import BundleError
+from dpsynth.schema.schema import Schema
+from dpsynth.schema.table import SyntheticTable
+
+STAMP = "internal, not covered by epsilon"
+"""What every page of an internal report says."""
+
+JSON_FILE = "audit.json"
+HTML_FILE = "audit.html"
+
+_MOST_TARGETS = 20_000
+"""More members than this are not attacked; distances are always to all synthetic rows."""
+
+_VERDICTS = {
+    Reading.PASS: Verdict.PASS,
+    Reading.FAIL: Verdict.FAIL,
+    Reading.INCONCLUSIVE: Verdict.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ColumnFinding:
+    """How many real cells of a column are missing or outside its declared domain.
+
+    Attributes:
+        name: the column.
+        missing: share of missing cells among the members.
+        outside: share of cells outside the declared domain.
+    """
+
+    name: str
+    missing: float
+    outside: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AuditReport:
+    """What the attacks found in the real rows; always inside `Confidential`.
+
+    Attributes:
+        release_id: the release.
+        policy: name of the policy.
+        results: one per attack and statistic, with intervals.
+        columns: one per column of the schema.
+        members: number of training rows.
+        controls: number of rows held back.
+    """
+
+    release_id: str
+    policy: str
+    results: tuple[AttackResult, ...]
+    columns: tuple[ColumnFinding, ...]
+    members: int
+    controls: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """FAIL if any attack fails; advice to the curator, never part of the certificate."""
+        return _VERDICTS[overall_reading(self.results)]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the report as a JSON object."""
+        return {
+            "stamp": STAMP,
+            "release_id": self.release_id,
+            "policy": self.policy,
+            "verdict": self.verdict.value,
+            "members": self.members,
+            "controls": self.controls,
+            "results": [_result_to_json(result) for result in self.results],
+            "columns": [
+                {"name": column.name, "missing": column.missing, "outside": column.outside} for column in self.columns
+            ],
+        }
+
+
+def internal_audit(
+    curator: Curator, table: SyntheticTable, policy: Policy, *, rng: np.random.Generator
+) -> Confidential[AuditReport]:
+    """Return what the attack suite finds, sealed.
+
+    Args:
+        curator: holds the rows; its controls stand for people who were not trained on.
+        table: the table that will be exported.
+        policy: the significance of the suite.
+        rng: all randomness of the attacks.
+
+    Raises:
+        DpsynthError: the data was never opened by a fit.
+
+    Privacy: not charged, therefore sealed; a decision that somebody takes after reading it is not covered by epsilon.
+    """
+    schema, release_id = curator.schema, curator.release_id
+    synthetic = Records.from_codes(table.codes, schema)
+
+    def look(rows: AuditRows) -> AuditReport:
+        attacked = rows.members
+        if len(attacked) > _MOST_TARGETS:
+            attacked = attacked[rng.choice(len(attacked), size=_MOST_TARGETS, replace=False)]
+        controls = Records.from_codes(rows.controls, schema)
+        results = run_suite(
+            Records.from_codes(attacked, schema),
+            controls,
+            synthetic,
+            controls.take(np.empty(0, dtype=np.intp)),
+            rng=rng,
+            confidence=policy.confidence,
+        )
+        return AuditReport(
+            release_id=release_id,
+            policy=policy.name,
+            results=results,
+            columns=_column_findings(rows.members, schema),
+            members=len(rows.members),
+            controls=len(rows.controls),
+        )
+
+    return examine(curator, look)
+
+
+def write_internal_report(
+    folder: Path,
+    findings: Confidential[AuditReport],
+    *,
+    release_folder: Path,
+    render: Callable[[Mapping[str, JsonValue]], str],
+) -> Path:
+    """Open the findings and write them, as JSON and as the page that `render` makes of it, to a private folder.
+
+    Args:
+        folder: the internal audit folder; made with mode 0700, must not exist.
+        findings: sealed.
+        release_folder: where the release is or will be; the internal folder may not be inside.
+        render: turns the JSON into HTML.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        BundleError: the folder exists, is inside the release, or cannot be written.
+
+    Privacy: nothing is charged, so nothing of this may be shared; every file is stamped with that.
+    """
+    check_internal_folder(folder, release_folder=release_folder)
+    content = reveal(findings).to_json()
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+        folder.chmod(0o700)
+        _write_private(folder / JSON_FILE, json.dumps(content, indent=2, allow_nan=False) + "\n")
+        _write_private(folder / HTML_FILE, render(content))
+    except OSError as fault:
+        raise BundleError(f"the internal audit cannot be written to {folder}: {fault.strerror}") from fault
+    return folder
+
+
+def check_internal_folder(folder: Path, *, release_folder: Path) -> None:
+    """Refuse an internal folder that exists or would travel with the release; call it before anything is spent.
+
+    Raises:
+        BundleError: saying what to choose instead.
+    """
+    if folder.resolve().is_relative_to(release_folder.resolve()):
+        raise BundleError(
+            f"the internal audit must not be written inside the release folder {release_folder}: it is not covered by "
+            "epsilon and would travel with it. Choose a folder of its own."
+        )
+    if folder.exists() or folder.is_symlink():
+        raise BundleError(f"{folder} exists already; an internal audit is never written over. Choose another folder.")
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _column_findings(members: NDArray[np.int32], schema: Schema) -> tuple[ColumnFinding, ...]:
+    def share(place: int, code: int | None) -> float:
+        return 0.0 if code is None or not len(members) else float((members[:, place] == code).mean())
+
+    return tuple(
+        ColumnFinding(column.name, share(place, column.missing_code), share(place, column.outside_code))
+        for place, column in enumerate(schema.columns)
+    )
+
+
+def _result_to_json(result: AttackResult) -> dict[str, JsonValue]:
+    return {
+        "attack": result.attack,
+        "statistic": result.statistic.value,
+        "estimate": result.interval.estimate,
+        "lower": result.interval.lower,
+        "upper": result.interval.upper,
+        "confidence": result.interval.confidence,
+        "tolerance": result.tolerance,
+        "p_value": result.p_value,
+        "adjusted_p_value": result.adjusted_p_value,
+        "significance": result.significance,
+        "smallest_detectable": result.smallest_detectable,
+        "members": result.members,
+        "controls": result.controls,
+        "reading": result.reading.value,
+        "power": result.power_statement,
+    }
