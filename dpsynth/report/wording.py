@@ -1,0 +1,139 @@
+"""Numbers and sentences of the reports, for readers who are no statisticians."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dpsynth.certification.document import CertificateDocument, ChargeSection
+
+VERDICT_SENTENCES: Mapping[str, str] = {
+    "PASS": "Every check of the policy was met, and each had the power to fail.",
+    "INCONCLUSIVE": "Nothing was refuted, but at least one check had too little to decide on.",
+    "FAIL": "At least one check of the policy was not met.",
+}
+
+_KINDS: Mapping[str, str] = {
+    "Gaussian": "counts with Gaussian noise",
+    "Laplace": "counts with Laplace noise",
+    "DiscreteGaussian": "counts with discrete Gaussian noise",
+    "DiscreteLaplace": "counts with discrete Laplace noise",
+    "Exponential": "a choice by the exponential mechanism",
+    "ZCDp": "a mechanism stated by rho",
+    "ApproximateDp": "a mechanism stated by epsilon and delta",
+    "PoissonSampled": "a mechanism on a random part of the units",
+    "SelfComposed": "a mechanism, repeated",
+    "Composed": "several mechanisms",
+    "NoOp": "nothing",
+    "NonPrivate": "an unprotected answer",
+}
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as a percentage; never 0 % or 100 % for what is only close to it."""
+    smallest = 10.0**-digits
+    value = 100 * share
+    if 0 < value < smallest:
+        return f"< {smallest:g} %"
+    if 100 - smallest < value < 100:
+        return f"> {100 - smallest:g} %"
+    return f"{value:.{digits}f} %"
+
+
+def plain_number(text: str) -> str:
+    """Return an exact decimal without trailing zeros, without exponent where it stays short."""
+    number = float(text)
+    return f"{number:g}" if number == 0 or number >= 1e-4 else f"{number:.0e}".replace("e-0", "e-")
+
+
+def grouped(count: float) -> str:
+    """Return a count with commas between thousands."""
+    return f"{count:,.0f}"
+
+
+def one_in(probability: str) -> str:
+    """Return a small probability as `1 in N`."""
+    value = float(probability)
+    return "0" if value == 0 else f"1 in {round(1 / value):,}"
+
+
+def promise(document: CertificateDocument) -> tuple[str, ...]:
+    """Return the guarantee in words."""
+    claim = document.claim
+    factor = math.exp(float(claim.epsilon))
+    return (
+        f"Take any one protected unit, which here is {document.scope.unit}, and compare two worlds: it is in the "
+        "training table, or it is not. Whatever is published is at most "
+        f"{factor:.3g} times as likely in one world as in the other, up to a probability of {one_in(claim.delta)}.",
+        f"The factor comes from epsilon ({plain_number(claim.epsilon)}), the probability is delta "
+        f"({plain_number(claim.delta)}). The picture says what that means for somebody who has the published files and "
+        "any other knowledge, and tries to tell who was in the training table.",
+    )
+
+
+def canary_story(document: CertificateDocument) -> tuple[str, ...]:
+    """Return what the canary gate did and saw, in sentences."""
+    canaries = document.canaries
+    if canaries.drawn == 0:
+        return canaries.reasons
+    left_out = canaries.drawn - canaries.included
+    return (
+        f"Before training, {canaries.drawn} invented rows were drawn from the public schema. A coin was tossed for "
+        f"each: {canaries.included} were planted among the training rows, {left_out} were left out.",
+        f"Afterwards the synthetic table was asked, by a rule fixed beforehand, which of them it had seen. It gave "
+        f"away {canaries.correct} of the {canaries.included} planted rows, and wrongly pointed at "
+        f"{canaries.false_positives} of the {left_out} others.",
+        f"With 95 % confidence it gives away at most {percent(max(0.0, canaries.excess_upper))} of planted rows beyond "
+        "what chance does.",
+        _lower_bound(canaries.epsilon_lower),
+        f"Had the table given away every planted row, the bound would have been {canaries.refutable_epsilon:.2f}; that "
+        "is how much this test could see.",
+        "Copies of invented rows were then removed from the table. No person's row was used in this test.",
+    )
+
+
+def _lower_bound(epsilon_lower: float) -> str:
+    meaning = "Such a bound could have refuted the claim; it can never confirm it."
+    if epsilon_lower == 0:
+        return f"The right and the wrong guesses put no bound above 0 under epsilon. {meaning}"
+    return (
+        f"From the right and the wrong guesses follows, with 95 % confidence, an epsilon of at least "
+        f"{epsilon_lower:.2f}. {meaning}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeGroup:
+    """Charges of one kind.
+
+    Attributes:
+        kind: in words.
+        count: how many.
+        examples: what they were for, a few of them.
+        more: how many purposes are not among the examples.
+    """
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+    more: int
+
+
+def charge_groups(charges: Sequence[ChargeSection], examples: int = 6) -> tuple[ChargeGroup, ...]:
+    """Return the charges by kind of noise, most frequent first."""
+    kinds = Counter(str(charge.event.get("event")) for charge in charges)
+    groups = []
+    for kind, count in kinds.most_common():
+        purposes = list(dict.fromkeys(charge.purpose for charge in charges if charge.event.get("event") == kind))
+        groups.append(
+            ChargeGroup(_KINDS.get(kind, kind), count, tuple(purposes[:examples]), max(0, len(purposes) - examples))
+        )
+    return tuple(groups)
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words as an English list."""
+    items = list(words)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "nothing"
