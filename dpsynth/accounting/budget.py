@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from fractions import Fraction
 
 from dpsynth.errors import InvalidBudget
 
@@ -16,22 +18,26 @@ SMALLEST = Decimal("1e-12")
 LARGEST_EPSILON = Decimal(100)
 """Above this a budget protects nobody; it is refused as a mistake."""
 
+_WRITTEN_NUMBER = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_LONGEST_NUMBER = 64
+
 
 def exact_decimal(name: str, value: float | int | str | Decimal) -> Decimal:
     """Return `value` as the decimal that a person would write for it.
 
     Raises:
-        InvalidBudget: for booleans, text that is no number, NaN and infinities.
+        InvalidBudget: for booleans, text that is no plain number, negative numbers (-0.0 included), NaN and infinities.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise InvalidBudget(f"{name} must be {_NUMBER_HINT}, not a {type(value).__name__}")
-    try:
-        number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    except InvalidOperation:
-        raise InvalidBudget(f"{name} must be {_NUMBER_HINT}") from None
-    if not number.is_finite():
+    written = float.__repr__(value) if isinstance(value, float) else str(value).strip()
+    if re.fullmatch(r"[+-]?(nan|snan|inf|infinity)", written, re.IGNORECASE):
         raise InvalidBudget(f"{name} must be finite; an unlimited {name} would switch privacy off")
-    return number
+    if written.startswith("-"):
+        raise InvalidBudget(f"{name} must not be negative, and not minus zero either")
+    if len(written) > _LONGEST_NUMBER or not _WRITTEN_NUMBER.fullmatch(written):
+        raise InvalidBudget(f"{name} must be {_NUMBER_HINT}")
+    return Decimal(written)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -57,7 +63,7 @@ class PrivacyBudget:
             raise InvalidBudget(f"epsilon must be at least {SMALLEST}; asked for {exact_epsilon:.3g}")
         if exact_epsilon > LARGEST_EPSILON:
             raise InvalidBudget(f"epsilon must be at most {LARGEST_EPSILON}; asked for {exact_epsilon:.6g}")
-        if exact_delta < 0 or exact_delta >= 1 or (exact_delta != 0 and exact_delta < SMALLEST):
+        if exact_delta >= 1 or (exact_delta != 0 and exact_delta < SMALLEST):
             raise InvalidBudget(
                 f"delta must be 0, or at least {SMALLEST} and below 1 (and far below one over the number of people); "
                 f"asked for {exact_delta:.3g}"
@@ -70,9 +76,16 @@ class PrivacyBudget:
         return f"epsilon {self.epsilon.normalize():f}, delta {float(self.delta):g}"
 
 
-def epsilon_rounded_up(epsilon: float) -> Decimal:
-    """Return `epsilon` rounded up at the fourth decimal: the one place where a reported epsilon is rounded."""
-    if not math.isfinite(epsilon):
-        raise InvalidBudget("an infinite epsilon cannot be reported")
-    scaled = Decimal(epsilon).scaleb(4)
-    return Decimal(math.ceil(scaled)).scaleb(-4)
+def epsilon_rounded_up(epsilon: float | Decimal | Fraction) -> Decimal:
+    """Return `epsilon` rounded up at the fourth decimal: the one place where a reported epsilon is rounded.
+
+    A float stands for the decimal that a person would write for it, as in `exact_decimal`; every engine has rounded its
+    own result up by more than that before it comes here.
+
+    Raises:
+        InvalidBudget: for a negative, infinite or undefined epsilon.
+    """
+    if not math.isfinite(epsilon) or epsilon < 0:
+        raise InvalidBudget("an infinite or negative epsilon cannot be reported")
+    exact = Fraction(float.__repr__(epsilon)) if isinstance(epsilon, float) else Fraction(epsilon)
+    return Decimal(math.ceil(exact * 10_000)).scaleb(-4)

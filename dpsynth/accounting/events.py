@@ -2,20 +2,52 @@
 
 Compatibility contract: an event is never removed, never renamed and never changes its meaning; unknown events are
 refused; an old composed event stays readable. Names and parameters follow dp_accounting's vocabulary where it has one.
-Events hold costs, never data.
+Events hold costs, never data. Parameters that mean nothing (NaN, infinities, negative amounts, truth values instead of
+numbers) are refused with InvalidInput when an event is made, and with LedgerCorrupted when it is read back.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeAlias, assert_never
 
-from dpsynth.errors import LedgerCorrupted
+from dpsynth.accounting.budget import exact_decimal
+from dpsynth.errors import InvalidInput, LedgerCorrupted
 
-JsonValue: TypeAlias = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
+JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
+
+_DEEPEST = 50
+_LEAST, _MOST = Fraction(1, 10**30), Fraction(10**30)
+_LARGEST_COUNT = 10**18
+_WRITTEN_FRACTION = re.compile(r"\d{1,400}(/[1-9]\d{0,399})?", re.ASCII)
+
+
+def _keep_float(event: object, name: str, least: float, most: float) -> None:
+    value = getattr(event, name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidInput(f"{name} must be a number, not a {type(value).__name__}")
+    if not least <= value <= most:
+        raise InvalidInput(f"{name} must lie between {least:g} and {most:g}")
+    object.__setattr__(event, name, float(value))
+
+
+def _keep_fraction(event: object, name: str, *, zero_allowed: bool = False) -> None:
+    value = getattr(event, name)
+    if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
+        raise InvalidInput(f"{name} must be a fraction, not a {type(value).__name__}")
+    if not (_LEAST <= value <= _MOST or (zero_allowed and value == 0)):
+        raise InvalidInput(f"{name} must lie between 1e-30 and 1e30{', or be 0' if zero_allowed else ''}")
+    object.__setattr__(event, name, Fraction(value))
+
+
+def _require_count(event: object, name: str) -> None:
+    value = getattr(event, name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_COUNT:
+        raise InvalidInput(f"{name} must be a whole number from 0 to {_LARGEST_COUNT:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +56,20 @@ class GaussianDpEvent:
 
     noise_multiplier: float
 
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _keep_float(self, "noise_multiplier", 1e-9, 1e12)
+
 
 @dataclass(frozen=True, slots=True)
 class LaplaceDpEvent:
     """Continuous Laplace noise; `noise_multiplier` is the scale over the L1 sensitivity."""
 
     noise_multiplier: float
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _keep_float(self, "noise_multiplier", 1e-9, 1e12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +82,23 @@ class DiscreteGaussianDpEvent:
     variance: Fraction
     squared_sensitivity: int
 
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _keep_fraction(self, "variance")
+        _require_count(self, "squared_sensitivity")
+
 
 @dataclass(frozen=True, slots=True)
 class DiscreteLaplaceDpEvent:
-    """Integer Laplace noise with P(x) proportional to exp(-|x| / `scale`) per cell; `sensitivity` is the L1 distance."""
+    """Integer Laplace noise per cell, P(x) proportional to exp(-|x| / `scale`); `sensitivity` is the L1 distance."""
 
     scale: Fraction
     sensitivity: int
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _keep_fraction(self, "scale")
+        _require_count(self, "sensitivity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +110,20 @@ class ExponentialDpEvent:
 
     epsilon: Fraction
 
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _keep_fraction(self, "epsilon", zero_allowed=True)
+
 
 @dataclass(frozen=True, slots=True)
 class ZCDpEvent:
     """Anything that is `rho` zero-concentrated differentially private, adaptive schedules included."""
 
     rho: Fraction
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _keep_fraction(self, "rho", zero_allowed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +133,13 @@ class ApproximateDpEvent:
     epsilon: Decimal
     delta: Decimal
 
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        object.__setattr__(self, "epsilon", exact_decimal("epsilon", self.epsilon))
+        object.__setattr__(self, "delta", exact_decimal("delta", self.delta))
+        if self.delta >= 1:
+            raise InvalidInput("delta must be below 1")
+
 
 @dataclass(frozen=True, slots=True)
 class PoissonSampledDpEvent:
@@ -83,6 +148,10 @@ class PoissonSampledDpEvent:
     sampling_probability: float
     event: DpEvent
 
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _keep_float(self, "sampling_probability", 0.0, 1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class SelfComposedDpEvent:
@@ -90,6 +159,10 @@ class SelfComposedDpEvent:
 
     event: DpEvent
     count: int
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _require_count(self, "count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +217,7 @@ def event_to_json(event: DpEvent) -> dict[str, JsonValue]:
         case ZCDpEvent(rho):
             return {"event": "ZCDp", "rho": str(rho)}
         case ApproximateDpEvent(epsilon, delta):
-            return {"event": "ApproximateDp", "epsilon": str(epsilon), "delta": str(delta)}
+            return {"event": "ApproximateDp", "epsilon": _plain(epsilon), "delta": _plain(delta)}
         case PoissonSampledDpEvent(sampling_probability, inner):
             return {
                 "event": "PoissonSampled",
@@ -167,42 +240,50 @@ def event_from_json(data: object) -> DpEvent:
     """Return the event that `event_to_json` wrote.
 
     Raises:
-        LedgerCorrupted: for an unknown event or parameters of another form.
+        LedgerCorrupted: for an unknown event, or anything that `event_to_json` would not write in the same way.
     """
-    if not isinstance(data, Mapping):
-        raise LedgerCorrupted("an event must be a JSON object")
-    name = data.get("event")
+    event = _event(data, 0)
+    if event_to_json(event) != data:
+        raise LedgerCorrupted("an event is not written in the way that this version writes it")
+    return event
+
+
+def _event(data: object, depth: int) -> DpEvent:
+    if not isinstance(data, Mapping) or depth > _DEEPEST:
+        raise LedgerCorrupted(f"an event must be a JSON object, no more than {_DEEPEST} of them inside one another")
+    name = str(data.get("event"))[:40]
     try:
-        return _read(str(name), data)
-    except (KeyError, ValueError, TypeError, ArithmeticError) as fault:
+        return _read(name, data, depth)
+    except (KeyError, ValueError, TypeError, ArithmeticError, InvalidInput) as fault:
         raise LedgerCorrupted(f"event '{name}' is unknown or has parameters of another form") from fault
 
 
-def _read(name: str, data: Mapping[str, object]) -> DpEvent:
+def _read(name: str, data: Mapping[str, object], depth: int) -> DpEvent:
     match name:
         case "Gaussian":
             return GaussianDpEvent(float(str(data["noise_multiplier"])))
         case "Laplace":
             return LaplaceDpEvent(float(str(data["noise_multiplier"])))
         case "DiscreteGaussian":
-            return DiscreteGaussianDpEvent(Fraction(str(data["variance"])), int(str(data["squared_sensitivity"])))
+            return DiscreteGaussianDpEvent(_fraction(data["variance"]), int(str(data["squared_sensitivity"])))
         case "DiscreteLaplace":
-            return DiscreteLaplaceDpEvent(Fraction(str(data["scale"])), int(str(data["sensitivity"])))
+            return DiscreteLaplaceDpEvent(_fraction(data["scale"]), int(str(data["sensitivity"])))
         case "Exponential":
-            return ExponentialDpEvent(Fraction(str(data["epsilon"])))
+            return ExponentialDpEvent(_fraction(data["epsilon"]))
         case "ZCDp":
-            return ZCDpEvent(Fraction(str(data["rho"])))
+            return ZCDpEvent(_fraction(data["rho"]))
         case "ApproximateDp":
-            return ApproximateDpEvent(Decimal(str(data["epsilon"])), Decimal(str(data["delta"])))
+            epsilon, delta = (exact_decimal(part, str(data[part])) for part in ("epsilon", "delta"))
+            return ApproximateDpEvent(epsilon, delta)
         case "PoissonSampled":
-            return PoissonSampledDpEvent(float(str(data["sampling_probability"])), event_from_json(data["of"]))
+            return PoissonSampledDpEvent(float(str(data["sampling_probability"])), _event(data["of"], depth + 1))
         case "SelfComposed":
-            return SelfComposedDpEvent(event_from_json(data["of"]), int(str(data["count"])))
+            return SelfComposedDpEvent(_event(data["of"], depth + 1), int(str(data["count"])))
         case "Composed":
             parts = data["of"]
             if not isinstance(parts, list):
                 raise TypeError("a composed event needs a list")
-            return ComposedDpEvent(tuple(event_from_json(part) for part in parts))
+            return ComposedDpEvent(tuple(_event(part, depth + 1) for part in parts))
         case "NoOp":
             return NoOpDpEvent()
         case "NonPrivate":
@@ -213,3 +294,13 @@ def _read(name: str, data: Mapping[str, object]) -> DpEvent:
 
 def _name(event: GaussianDpEvent | LaplaceDpEvent) -> str:
     return "Gaussian" if isinstance(event, GaussianDpEvent) else "Laplace"
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize(), "f")
+
+
+def _fraction(written: object) -> Fraction:
+    if not isinstance(written, str) or not _WRITTEN_FRACTION.fullmatch(written):
+        raise ValueError("not a fraction")
+    return Fraction(written)
