@@ -1,0 +1,126 @@
+"""The privacy-loss accountant: the law of the whole loss, not only its moments.
+
+Mechanisms with one worst pair of neighbors are composed by that pair. Mechanisms without one, that is zero-concentrated
+events, exponential mechanisms, and integer Gaussians on vectors with little noise, enter by their moments. The design
+note `docs/design/accounting.md` proves that both may be combined, and that the result is never above the moment bound.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from typing import Self
+
+import numpy as np
+
+from dpsynth.accounting.accountant import EventTally, checked_delta, checked_epsilon, simple_events
+from dpsynth.accounting.events import DpEvent
+from dpsynth.accounting.loss_composition import LossComposition
+from dpsynth.accounting.moments import delta_of_moments, epsilon_of_moments
+from dpsynth.accounting.worst_pairs import WorstPairs
+from dpsynth.errors import InvalidInput
+
+_TAIL = 1e-25
+_TAIL_SHARE = 1e-6
+_NEAR_THE_END = 0.5  # pure losses end at their sum; near that end the law is rugged, and deserves a finer grid
+_FINEST = 1e-4
+
+
+class PldAccountant:
+    """Adds privacy losses as distributions.
+
+    Exponential mechanisms are tried both ways, as pairs and by their moments, and where all events are pure the sum of
+    their epsilons is a third bound; the smallest is given.
+
+    Source:
+        Zhu, Dong, Wang (2022), theorem 10 (composition); Doroshenko and others (2022) (grids).
+    """
+
+    __slots__ = ("_tally",)
+
+    def __init__(self) -> None:
+        """Start with nothing composed."""
+        self._tally = EventTally()
+
+    def supports(self, event: DpEvent) -> bool:
+        """Return whether `compose` would accept `event`."""
+        try:
+            simple_events(event)
+        except InvalidInput:
+            return False
+        return True
+
+    def compose(self, event: DpEvent, count: int = 1) -> Self:
+        """Add `event`, `count` times, and return the accountant; an event that is refused leaves it as it was.
+
+        Raises:
+            InvalidInput: some part of `event` is not supported, or `count` is negative.
+        """
+        self._tally.add(event, count)
+        return self
+
+    def get_renyi_divergence(self, order: float) -> float:
+        """Return the Renyi divergence of `order` above 1 with the unit removed, given that nothing failed."""
+        worst = WorstPairs.of(self._tally.items(), pair_ranges=False)
+        exponent = order - 1.0
+        if worst.pairs and not worst.hopeless:
+            return _compositions(worst, _TAIL)[0].log_moment(exponent) / exponent
+        return float(worst.without_pairs().log_moments(np.array([exponent]))[0]) / exponent
+
+    def get_epsilon(self, delta: Decimal | Fraction | float) -> float:
+        """Return the epsilon of everything composed so far at `delta`, rounded up; infinity where there is none.
+
+        Raises:
+            InvalidBudget: `delta` is not at least 0 and below 1.
+        """
+        asked = checked_delta(delta)
+        cost = self._tally.cost
+        if self._tally.unbounded or Fraction(delta) < cost.delta:
+            return math.inf
+        best = math.inf if cost.epsilon is None else float(cost.epsilon)
+        if asked == 0.0:
+            return best
+        for worst in self._treatments():
+            if not worst.pairs or worst.hopeless:
+                best = min(best, epsilon_of_moments(worst.without_pairs().log_moments, asked))
+                continue
+            tail = min(_TAIL, _TAIL_SHARE * asked / sum(worst.pairs.values()))
+            found = max(part.epsilon(asked) for part in _compositions(worst, tail))
+            if cost.epsilon is not None and found > _NEAR_THE_END * cost.epsilon:
+                found = max(part.epsilon(asked) for part in _compositions(worst, tail, _finest(cost.epsilon, worst)))
+            best = min(best, found)
+        return best
+
+    def get_delta(self, epsilon: Decimal | Fraction | float) -> float:
+        """Return the delta of everything composed so far at `epsilon`, rounded up.
+
+        Raises:
+            InvalidBudget: `epsilon` is negative or undefined.
+        """
+        asked = checked_epsilon(epsilon)
+        cost = self._tally.cost
+        if self._tally.unbounded:
+            return 1.0
+        best = float(cost.delta) if cost.epsilon is not None and Fraction(epsilon) >= cost.epsilon else 1.0
+        for worst in self._treatments():
+            if not worst.pairs or worst.hopeless:
+                best = min(best, delta_of_moments(worst.without_pairs().log_moments, asked))
+                continue
+            near = cost.epsilon is not None and asked > _NEAR_THE_END * cost.epsilon
+            finest = _finest(cost.epsilon, worst) if cost.epsilon is not None and near else math.inf
+            best = min(best, max(part.delta(asked) for part in _compositions(worst, _TAIL, finest)))
+        return best
+
+    def _treatments(self) -> list[WorstPairs]:
+        by_moments = WorstPairs.of(self._tally.items(), pair_ranges=False)
+        return [by_moments, WorstPairs.of(self._tally.items(), pair_ranges=True)] if by_moments.ranges else [by_moments]
+
+
+def _finest(end: Fraction, worst: WorstPairs) -> float:
+    return _FINEST * float(end) / sum(worst.pairs.values())
+
+
+def _compositions(worst: WorstPairs, tail: float, finest: float = math.inf) -> list[LossComposition]:
+    directions = (False, True) if worst.has_directions else (False,)
+    return [LossComposition.of(worst, tail, added=added, finest=finest) for added in directions]
