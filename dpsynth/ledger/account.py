@@ -7,6 +7,7 @@ entry may be written and whether an old one was legal, so a ledger cannot be wri
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
@@ -15,6 +16,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
 from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.filter import AdaptiveFilter
+from dpsynth.errors import BudgetNotSet
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.statement import EntryKind, Statement
 
@@ -48,12 +50,13 @@ class ReservationRecord:
 class Account:
     """What one data set may spend and has spent."""
 
-    __slots__ = ("_finite", "_peak", "_unbounded", "budget", "dataset", "records", "unit")
+    __slots__ = ("_finite", "_peak", "_unbounded", "budget", "dataset", "event_delta", "records", "unit")
 
     def __init__(self, dataset: str) -> None:
         """Start without a budget and with nothing spent."""
         self.dataset = dataset
         self.budget: PrivacyBudget | None = None
+        self.event_delta = Decimal(0)
         self.unit = ""
         self.records: dict[int, ReservationRecord] = {}
         self._finite = [Fraction(0), Fraction(0), Fraction(0)]
@@ -83,7 +86,7 @@ class Account:
         """Count `entry`, which `refusal` has let pass."""
         match entry.kind:
             case EntryKind.BUDGET:
-                self.budget, self.unit = entry.budget, entry.unit
+                self.budget, self.event_delta, self.unit = entry.budget, entry.event_delta, entry.unit
             case EntryKind.RESERVE:
                 self.unit = entry.unit
                 record = ReservationRecord(entry, ReservationState.RESERVED, ZERO_COST)
@@ -94,9 +97,19 @@ class Account:
             case _:
                 self._step(entry)
 
-    def budget_change(self, budget: PrivacyBudget, unit: str) -> str | None:
+    def filter(self) -> AdaptiveFilter:
+        """Return what decides whether a request fits.
+
+        Raises:
+            BudgetNotSet: there is no budget.
+        """
+        if self.budget is None:
+            raise BudgetNotSet(self.dataset)
+        return AdaptiveFilter(self.budget, self.event_delta)
+
+    def budget_change(self, budget: PrivacyBudget, unit: str, event_delta: Decimal) -> str | None:
         """Return why setting `budget` again would change something, in words; None where it says the same."""
-        if self.budget != budget:
+        if (self.budget, self.event_delta) != (budget, event_delta):
             return self._budget_is_fixed()
         if unit and self.unit and unit != self.unit:
             return f"data set '{self.dataset}' protects '{self.unit}', and that is fixed for ever"
@@ -104,7 +117,7 @@ class Account:
 
     def within_budget(self, spent: PrivacyCost) -> bool:
         """Whether `spent` in all keeps the promise of the budget."""
-        return self.budget is not None and AdaptiveFilter(self.budget).admits(ZERO_COST, spent)
+        return self.budget is not None and self.filter().admits(ZERO_COST, spent)
 
     def never_exceeded(self) -> bool:
         """Whether the largest rho, epsilon and delta ever reached fit together: then every prefix fitted."""
@@ -118,6 +131,8 @@ class Account:
             return self._budget_is_fixed()
         if entry.budget is None or entry.charges or entry.reservation is not None:
             return "a budget entry holds a budget and nothing else"
+        if entry.event_delta > entry.budget.delta:
+            return f"event_delta is a part of the budget's delta, so it must be at most {entry.budget.delta}"
         return None
 
     def _refuse_reserve(self, entry: Statement) -> str | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import TracebackType
 
-from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.accounting.events import DpEvent, JsonValue
-from dpsynth.accounting.filter import AdaptiveFilter
-from dpsynth.errors import BudgetExceeded, BudgetNotSet, InvalidInput, LedgerError
+from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError
 from dpsynth.ledger.account import Account, ReservationRecord, ReservationState, cost_of_event
 from dpsynth.ledger.authorship import written_time
 from dpsynth.ledger.chain import Head
@@ -75,21 +75,29 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------------------------ writing
 
-    def set_budget(self, dataset: str, budget: PrivacyBudget, unit: str = "") -> None:
+    def set_budget(
+        self, dataset: str, budget: PrivacyBudget, unit: str = "", *, event_delta: float | int | str | Decimal = 0
+    ) -> None:
         """Fix the budget of `dataset` for ever; saying the same again changes nothing.
 
-        `unit` says in words who is protected; left empty, the first reservation fixes it.
+        Args:
+            dataset: the data set.
+            budget: for all releases together.
+            unit: who is protected, in words; left empty, the first reservation fixes it.
+            event_delta: the part of the budget's delta for events that have a delta of their own; at 0 none fits.
 
         Raises:
-            LedgerError: the data set has another budget or unit already.
+            LedgerError: the data set has another budget or unit already, or `event_delta` exceeds the budget's delta.
         """
         dataset, unit = _words("data set", dataset), _words("unit", unit, empty=True)
+        aside = exact_decimal("event_delta", event_delta)
+        said = Statement(kind=EntryKind.BUDGET, dataset=dataset, budget=budget, unit=unit, event_delta=aside)
         with self._journal.writing() as writer:
             account = writer.books.account(dataset)
             if account.budget is None:
-                writer.append(Statement(kind=EntryKind.BUDGET, dataset=dataset, budget=budget, unit=unit))
+                writer.append(said)
                 return
-            change = account.budget_change(budget, unit)
+            change = account.budget_change(budget, unit, aside)
         if change is not None:
             raise LedgerError(change)
 
@@ -214,7 +222,7 @@ class Ledger:
         Raises:
             BudgetNotSet: it has none.
         """
-        return _budget_of(self._journal.reading().account(dataset))
+        return self._journal.reading().account(dataset).filter().budget
 
     def unit(self, dataset: str) -> str:
         """Return who is protected, in words; empty where neither budget nor a reservation has said so."""
@@ -231,7 +239,7 @@ class Ledger:
             BudgetNotSet: there is no budget.
         """
         account = self._journal.reading().account(dataset)
-        return AdaptiveFilter(_budget_of(account)).describe_remaining(account.spent)
+        return account.filter().describe_remaining(account.spent)
 
     def datasets(self) -> tuple[str, ...]:
         """Return the data sets that entries speak about, in order of their first entry."""
@@ -278,22 +286,15 @@ class Ledger:
 
 
 def _require_room(account: Account, event: DpEvent, asked: str) -> None:
-    budget = _budget_of(account)
-    fits = AdaptiveFilter(budget)
+    fits = account.filter()
     if not fits.admits(account.spent, cost_of_event(event)):
         raise BudgetExceeded(
             account.dataset,
             asked=asked,
             remaining=fits.describe_remaining(account.spent),
-            largest_epsilon=fits.largest_epsilon(account.spent, budget.delta),
-            delta=budget.delta,
+            largest_epsilon=fits.largest_epsilon(account.spent, fits.budget.delta),
+            delta=fits.budget.delta,
         )
-
-
-def _budget_of(account: Account) -> PrivacyBudget:
-    if account.budget is None:
-        raise BudgetNotSet(account.dataset)
-    return account.budget
 
 
 def _record_of(writer: JournalWriter, reservation: Reservation) -> ReservationRecord:

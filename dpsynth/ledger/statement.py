@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
-from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_from_json, event_to_json
 from dpsynth.ledger.authorship import current_actor, current_software, current_time, new_salt
 
@@ -25,6 +26,8 @@ _KEYS = frozenset(
         "certifiable", "actor", "time", "software", "salt",
     }
 )  # fmt: skip
+
+_BUDGET_KEYS = frozenset({"epsilon", "delta", "event_delta", "policy"})
 
 
 class EntryKind(StrEnum):
@@ -68,6 +71,7 @@ class Statement:
         purpose: why, in words; for a note, the note.
         reservation: index of the RESERVE entry that an OPEN, SETTLE or VOID speaks about.
         budget: of a BUDGET entry.
+        event_delta: of a BUDGET entry: the part of its delta that is set aside for events which may fail outright.
         charges: the upper bound in a RESERVE, what was really done in a SETTLE; else empty.
         asked: the request in the words of the user.
         unit: who is protected, in words.
@@ -84,6 +88,7 @@ class Statement:
     purpose: str = ""
     reservation: int | None = None
     budget: PrivacyBudget | None = None
+    event_delta: Decimal = Decimal(0)
     charges: tuple[Charge, ...] = ()
     asked: str = ""
     unit: str = ""
@@ -111,7 +116,7 @@ class Statement:
             "release_id": self.release_id,
             "purpose": self.purpose,
             "reservation": self.reservation,
-            "budget": _budget_to_json(self.budget),
+            "budget": _budget_to_json(self.budget, self.event_delta),
             "charges": [{"purpose": charge.purpose, "event": event_to_json(charge.event)} for charge in self.charges],
             "asked": self.asked,
             "unit": self.unit,
@@ -134,13 +139,15 @@ def statement_from_content(content: object) -> Statement:
     charges = content["charges"]
     if not isinstance(charges, list):
         raise ValueError("charges are a list")  # noqa: TRY004
+    budget, event_delta = _budget_from_json(content["budget"])
     return Statement(
         kind=EntryKind(_text(content, "kind")),
         dataset=_text(content, "dataset"),
         release_id=_text(content, "release_id"),
         purpose=_text(content, "purpose"),
         reservation=_optional_index(content["reservation"]),
-        budget=_budget_from_json(content["budget"]),
+        budget=budget,
+        event_delta=event_delta,
         charges=tuple(_charge_from_json(charge) for charge in charges),
         asked=_text(content, "asked"),
         unit=_text(content, "unit"),
@@ -152,18 +159,24 @@ def statement_from_content(content: object) -> Statement:
     )
 
 
-def _budget_to_json(budget: PrivacyBudget | None) -> JsonValue:
+def _budget_to_json(budget: PrivacyBudget | None, event_delta: Decimal) -> JsonValue:
     if budget is None:
         return None
-    return {"epsilon": str(budget.epsilon), "delta": str(budget.delta), "policy": POLICY}
+    return {
+        "epsilon": f"{budget.epsilon:f}",
+        "delta": f"{budget.delta:f}",
+        "event_delta": f"{event_delta:f}",
+        "policy": POLICY,
+    }
 
 
-def _budget_from_json(data: object) -> PrivacyBudget | None:
+def _budget_from_json(data: object) -> tuple[PrivacyBudget | None, Decimal]:
     if data is None:
-        return None
-    if not isinstance(data, Mapping) or frozenset(data) != {"epsilon", "delta", "policy"} or data["policy"] != POLICY:
-        raise ValueError("a budget is epsilon, delta and a known policy")
-    return PrivacyBudget(epsilon=_text(data, "epsilon"), delta=_text(data, "delta"))
+        return None, Decimal(0)
+    if not isinstance(data, Mapping) or frozenset(data) != _BUDGET_KEYS or data["policy"] != POLICY:
+        raise ValueError("a budget is epsilon, delta, event_delta and a known policy")
+    budget = PrivacyBudget(epsilon=_text(data, "epsilon"), delta=_text(data, "delta"))
+    return budget, exact_decimal("event_delta", _text(data, "event_delta"))
 
 
 def _charge_from_json(data: object) -> Charge:

@@ -12,8 +12,8 @@ from dpsynth.ledger import filesystem
 from dpsynth.ledger.filesystem import network_filesystem, usable_file
 
 MOUNTS = r"""/dev/vda / ext4 rw 0 0
-server:/home /home nfs4 rw 0 0
-/dev/vdb /home/local xfs rw 0 0
+server:/shares /shares nfs4 rw 0 0
+/dev/vdb /shares/local xfs rw 0 0
 //nas/share /mnt/with\040space cifs rw 0 0
 sshfs /mnt/ssh fuse.sshfs rw 0 0
 portal /mnt/portal fuse.portal rw 0 0
@@ -34,9 +34,9 @@ def mounts(tmp_path: Path) -> Path:
     ("folder", "kind"),
     [
         ("/srv", None),
-        ("/home/ann", "nfs4"),
-        ("/homestead", None),
-        ("/home/local/ann", None),
+        ("/shares/ann", "nfs4"),
+        ("/sharestead", None),
+        ("/shares/local/ann", None),
         ("/mnt/with space/ledgers", "cifs"),
         ("/mnt/ssh", "fuse.sshfs"),
         ("/mnt/portal", None),
@@ -48,7 +48,7 @@ def test_the_mount_that_holds_a_folder_decides(mounts: Path, folder: str, kind: 
 
 
 def test_where_mounts_are_not_listed_nothing_is_refused(tmp_path: Path) -> None:
-    assert network_filesystem(Path("/home"), tmp_path / "absent") is None
+    assert network_filesystem(Path("/shares"), tmp_path / "absent") is None
 
 
 def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

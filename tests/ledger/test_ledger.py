@@ -15,10 +15,7 @@ import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, cost_of
-from dpsynth.accounting.events import (
-    NonPrivateDpEvent,
-    ZCDpEvent,
-)
+from dpsynth.accounting.events import ApproximateDpEvent, NonPrivateDpEvent, ZCDpEvent
 from dpsynth.accounting.zcdp import rho_from_budget
 from dpsynth.errors import (
     BudgetExceeded,
@@ -60,6 +57,31 @@ class TestBudget:
             ledger.set_budget(DATASET, PrivacyBudget(epsilon, delta), UNIT)
         assert ledger.head() == before
         assert ledger.budget(DATASET) == PrivacyBudget(1, 0)
+
+    def test_what_is_set_aside_for_events_with_a_delta_is_fixed_with_the_budget(self, path: Path) -> None:
+        def ask(ledger: Ledger, delta: str) -> None:
+            ledger.reserve(
+                "visits",
+                release_id="r1",
+                purpose="fit",
+                event=ApproximateDpEvent(Decimal("0.1"), Decimal(delta)),
+                asked=f"epsilon 0.1, delta {delta}",
+                unit=UNIT,
+                certifiable=True,
+            )
+
+        with Ledger(path) as ledger:
+            with pytest.raises(LedgerError, match="a part of the budget"):
+                ledger.set_budget("visits", PrivacyBudget(1, "1e-6"), event_delta="2e-6")
+            ledger.set_budget("visits", PrivacyBudget(1, "1e-6"), event_delta="4e-7")
+            with pytest.raises(LedgerError, match="fixed for ever"):
+                ledger.set_budget("visits", PrivacyBudget(1, "1e-6"))
+            ask(ledger, "4e-7")
+            with pytest.raises(BudgetExceeded):
+                ask(ledger, "1e-12")
+        with Ledger(path) as ledger:
+            ledger.verify()
+            assert ledger.entries()[0].event_delta == Decimal("4e-7")
 
     def test_another_unit_is_refused(self, ledger: Ledger) -> None:
         with pytest.raises(LedgerError, match="fixed for ever"):

@@ -77,7 +77,7 @@ def test_there_and_back(said: Statement) -> None:
 
 def test_exact_numbers_are_kept_as_written() -> None:
     content = example()
-    assert content["budget"] == {"epsilon": "1", "delta": "0.000001", "policy": "adaptive"}
+    assert content["budget"] == {"epsilon": "1", "delta": "0.000001", "event_delta": "0", "policy": "adaptive"}
     assert content["charges"] == [
         {"purpose": "count", "event": {"event": "ApproximateDp", "epsilon": "0.1", "delta": "0"}}
     ]
@@ -112,9 +112,10 @@ def test_a_missing_or_extra_field_is_refused(key: str) -> None:
         ("reservation", 1.0),
         ("certifiable", 1),
         ("budget", {"epsilon": "1", "delta": "0"}),
-        ("budget", {"epsilon": "1", "delta": "0", "policy": "generous"}),
-        ("budget", {"epsilon": "nan", "delta": "0", "policy": "adaptive"}),
-        ("budget", {"epsilon": 1, "delta": "0", "policy": "adaptive"}),
+        ("budget", {"epsilon": "1", "delta": "0", "event_delta": "0", "policy": "generous"}),
+        ("budget", {"epsilon": "nan", "delta": "0", "event_delta": "0", "policy": "adaptive"}),
+        ("budget", {"epsilon": "1", "delta": "0", "event_delta": "-1", "policy": "adaptive"}),
+        ("budget", {"epsilon": 1, "delta": "0", "event_delta": "0", "policy": "adaptive"}),
         ("charges", {}),
         ("charges", ["count"]),
         ("charges", [{"purpose": "count", "event": {"event": "Free"}}]),
