@@ -25,18 +25,23 @@ class Child:
 
     pid: int
     pipe: int
+    heard: bytes = b""
+
+    def wait_for_lines(self, count: int) -> None:
+        """Wait until the child has said `count` lines."""
+        while self.heard.count(b"\n") < count and (chunk := os.read(self.pipe, 4096)):
+            self.heard += chunk
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
 
     def finish(self) -> tuple[list[str], int]:
         """Return all lines that the child said, and its exit code (-9: killed)."""
-        chunks = []
         while chunk := os.read(self.pipe, 65536):
-            chunks.append(chunk)
+            self.heard += chunk
         os.close(self.pipe)
         _, status = os.waitpid(self.pid, 0)
-        return b"".join(chunks).decode().splitlines(), os.waitstatus_to_exitcode(status)
+        return self.heard.decode().splitlines(), os.waitstatus_to_exitcode(status)
 
 
 def start(work: Callable[[Say], None]) -> Child:
@@ -54,7 +59,7 @@ def start(work: Callable[[Say], None]) -> Child:
         os.close(reader)
         work(lambda line: os.write(writer, f"{line}\n".encode()) and None)
         status = 0
-    except BaseException as fault:  # noqa: BLE001  a child has nobody else to tell
+    except BaseException as fault:
         os.write(writer, f"FAULT {type(fault).__name__}: {fault}\n".encode())
     finally:
         os._exit(status)

@@ -135,5 +135,5 @@ class LedgerHistory(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-LedgerHistory.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+LedgerHistory.TestCase.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
 TestLedgerHistory = LedgerHistory.TestCase
