@@ -95,9 +95,7 @@ class BudgetNotSet(LedgerError):
 class BudgetExceeded(LedgerError):
     """A request does not fit; refused before any row was touched."""
 
-    def __init__(
-        self, dataset: str, *, asked: str, remaining: str, largest_epsilon: Decimal, delta: Decimal
-    ) -> None:
+    def __init__(self, dataset: str, *, asked: str, remaining: str, largest_epsilon: Decimal, delta: Decimal) -> None:
         """`largest_epsilon` is the largest request at this `delta` that would still fit (0: none)."""
         self.dataset = dataset
         self.asked = asked
@@ -127,11 +125,13 @@ class CertificationRefused(DpsynthError):
 
     exit_code = 3
 
-    def __init__(self, verdict: str, reasons: Sequence[str]) -> None:
-        """`reasons` are sentences made from public or charged values only."""
+    def __init__(self, verdict: str, reasons: Sequence[str], advice: str = "") -> None:
+        """`reasons` are sentences made from public or charged values only; `advice` says what can be done now."""
         self.verdict = verdict
         self.reasons = tuple(reasons)
-        super().__init__("\n".join([f"not exported, verdict {verdict}:", *(f"  - {reason}" for reason in reasons)]))
+        self.advice = advice
+        lines = [f"not exported, verdict {verdict}:", *(f"  - {reason}" for reason in reasons)]
+        super().__init__("\n".join([*lines, advice] if advice else lines))
 
 
 class AccountantsDisagree(DpsynthError):

@@ -42,7 +42,7 @@ def phase(name: str, total: int) -> Iterator[Callable[[int], None]]:
     """Run one phase of `total` steps; yields the function that advances it."""
     reporter = _REPORTER.get()
     if reporter is None:
-        yield lambda steps: None
+        yield lambda steps: None  # noqa: ARG005 - nobody is watching
         return
     reporter.start(name, total)
     try:

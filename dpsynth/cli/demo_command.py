@@ -42,16 +42,17 @@ def demo(
     schema_file.write_text(text, encoding="utf-8")
     schema = Schema.from_yaml(schema_file)
     location = out / "ledger.db"
-    ERR.print("This is what the demo does; the same by hand:\n")
-    ERR.print(f"  export DPSYNTH_LEDGER=sqlite:///{location}")
+    ERR.print("This is what the demo does; the same by hand, with another --out:\n")
+    ERR.print(f"  export DPSYNTH_LEDGER=sqlite:///{location.resolve()}")
     ERR.print(f"  dpsynth ledger budget {schema.dataset} --epsilon {_WHOLE.epsilon} --delta {_WHOLE.delta}")
     ERR.print(
         f"  dpsynth release {data} --schema {schema_file} --epsilon {_CLAIM.epsilon} --delta {_CLAIM.delta} "
         f"--out {out / 'release'}\n"
     )
-    with Ledger(f"sqlite:///{location}") as ledger:
+    url = f"sqlite:///{location}"
+    with Ledger(url) as ledger:
         ledger.set_budget(schema.dataset, _WHOLE, unit=schema.unit.describe())
         show_plan(plan_release(schema, _CLAIM, ledger=ledger, generator="mwem", policy=default_policy()))
         with progress_bars(shown=True):
             made = release(data, schema, _CLAIM, out=out / "release", ledger=ledger, generator="mwem")
-    show_result(made)
+    show_result(made, ledger=url)

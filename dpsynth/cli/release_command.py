@@ -15,9 +15,10 @@ from dpsynth.certification.policy import default_policy
 from dpsynth.cli.console import ERR, OUT, print_json, progress_bars
 from dpsynth.cli.places import open_ledger
 from dpsynth.errors import InvalidInput
+from dpsynth.export import Release
 from dpsynth.generators.registry import GENERATORS
 from dpsynth.generators.registry import generator as find_generator
-from dpsynth.release import Release, release
+from dpsynth.release import release
 from dpsynth.schema.schema import Schema
 
 _NAMES = ", ".join(entry.name for entry in GENERATORS)
@@ -81,7 +82,7 @@ def release_table(
         verdict = made.certificate.verdict.value
         print_json({"release": str(made.folder), "internal": str(made.internal_folder), "verdict": verdict})
     else:
-        show_result(made)
+        show_result(made, ledger=ledger)
 
 
 def show_plan(plan: ReleasePlan) -> None:
@@ -108,8 +109,9 @@ def _plan_facts(plan: ReleasePlan) -> dict[str, object]:
     }
 
 
-def show_result(made: Release) -> None:
+def show_result(made: Release, *, ledger: str | None) -> None:
     """Print the verdict, what was written and what to do next."""
+    named = "" if ledger is None else f" --ledger {ledger}"
     verdict = made.certificate.verdict.value
     colour = {"PASS": "green", "INCONCLUSIVE": "yellow"}.get(verdict, "red")
     OUT.print(f"\n[bold {colour}]{verdict}[/]  {made.rows:,} synthetic rows in [bold]{made.folder}[/]")
@@ -118,5 +120,5 @@ def show_result(made: Release) -> None:
     OUT.print("\n[bold]Next[/]")
     OUT.print(f"  read the report      {made.folder / 'report.html'}")
     OUT.print(f"  check the release    dpsynth verify {made.folder}")
-    OUT.print("  see what was spent   dpsynth ledger show")
+    OUT.print(f"  see what was spent   dpsynth ledger show{named}")
     OUT.print(f"  [dim]internal audit, never to be shared: {made.internal_folder}[/]")

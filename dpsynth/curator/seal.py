@@ -15,7 +15,7 @@ T_co = TypeVar("T_co", covariant=True)
 class Sealed(Generic[T_co]):
     """A value in an envelope; only the module that owns the opener of this kind of envelope can take it out."""
 
-    __slots__ = ("_Sealed__content",)
+    __slots__ = ("__content",)
 
     # None rather than a method that raises: type checkers then refuse the misuse as well.
     __iter__ = None

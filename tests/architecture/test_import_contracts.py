@@ -39,6 +39,7 @@ PLANTS = [
     Plant("findings", "report.planted", "from dpsynth.curator.findings import reveal"),
     Plant("findings", "cli.planted", "from dpsynth.curator import findings"),
     Plant("ingest", "generators.planted", "from dpsynth.curator import ingest"),
+    Plant("audit-view", "generators.planted", "from dpsynth.curator.audit_view import examine"),
     Plant("bundle", "cli.planted", "from dpsynth.certification import bundle"),
     Plant("generators-ask", "generators.planted", "from dpsynth.mechanisms import base"),
     Plant("generators-ask", "generators.planted", "def lazily():\n    from dpsynth.randomness import SystemNoise"),

@@ -1,0 +1,69 @@
+"""The last step of a release, and of one that a person decides to let go after it was refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dpsynth.certification.bundle import check_destination, write_bundle
+from dpsynth.certification.certificate import Certificate, Override
+from dpsynth.certification.facts import EXPORTED
+from dpsynth.certification.signing import load_or_create_key
+from dpsynth.certification.withheld import WithheldRelease, read_withheld
+from dpsynth.ledger import Ledger
+from dpsynth.progress import phase
+from dpsynth.report import render_report
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release that has left.
+
+    Attributes:
+        folder: the release folder.
+        internal_folder: findings about real rows; never to be shared.
+        certificate: what is said about it.
+        rows: number of synthetic rows.
+    """
+
+    folder: Path
+    internal_folder: Path
+    certificate: Certificate
+    rows: int
+
+
+def export(
+    made: WithheldRelease, certificate: Certificate, *, out: Path, internal_folder: Path, ledger: Ledger
+) -> Release:
+    """Write the release folder and note the export in the ledger.
+
+    Raises:
+        BundleError: the certificate does not allow it, the parts do not belong together, or the disk refuses.
+    """
+    schema = made.table.schema
+    with phase("write the release", 1):
+        write_bundle(
+            out,
+            table=made.table,
+            certificate=certificate,
+            schema=schema,
+            ledger_extract=made.ledger_extract,
+            report_html=render_report(certificate.to_json()),
+            key=load_or_create_key(),
+        )
+    ledger.note(schema.dataset, EXPORTED, release_id=certificate.document.scope.release_id)
+    return Release(out, internal_folder, certificate, made.table.rows)
+
+
+def export_withheld(internal_folder: str | Path, override: Override, *, out: str | Path, ledger: Ledger) -> Release:
+    """Export a refused release because a named person decides so; nothing is trained or charged again.
+
+    Raises:
+        BundleError: there is no withheld release, or `out` cannot be written.
+
+    Privacy: post-processing of what was charged before. The decision is outside the claim; the certificate shows it.
+    """
+    folder, internal = Path(out), Path(internal_folder)
+    made = read_withheld(internal / "withheld")
+    check_destination(folder, made.certificate.document.artefacts.table_file, rows=made.table.rows)
+    return export(made, made.overridden(override), out=folder, internal_folder=internal, ledger=ledger)
