@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from importlib.metadata import version as installed_version
 from pathlib import Path
 
 from docutils import nodes
@@ -16,10 +15,12 @@ from sphinx.writers.html5 import HTML5Translator
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+import dpsynth
+
 project = "dpsynth"
 author = "The dpsynth contributors"
 project_copyright = "The dpsynth contributors, Apache-2.0"
-release = installed_version("dpsynth") if (HERE.parent / "dpsynth").is_dir() else ""
+release = dpsynth.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "examples", "**/.ipynb_checkpoints"]
@@ -32,7 +33,6 @@ html_math_renderer = "mathml"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"] if not (HERE.parent / ".git").exists() else []
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True

@@ -14,7 +14,7 @@ PUBLIC = [
     "SyntheticTable",
     "__version__",
     "release",
-    "verify",
+    "verify_release",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+PROJECT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
 
 def code_of(notebook: Path) -> list[dict[str, Any]]:
@@ -49,4 +51,4 @@ def test_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
     client = NotebookClient(
         content, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
-    client.execute()
+    client.execute(env={**os.environ, "PYTHONPATH": str(PROJECT)})
