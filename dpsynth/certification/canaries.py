@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.attacks import canaries as instrument
-from dpsynth.attacks.records import Records
+from dpsynth.attacks.distance import nearest_distances
+from dpsynth.attacks.records import RESOLUTION, Records
 from dpsynth.certification.canary_evidence import CanaryCounts, CanaryEvidence, no_evidence, weigh
 from dpsynth.certification.policy import Policy
 from dpsynth.errors import InvalidInput
@@ -23,8 +24,14 @@ from dpsynth.randomness import NoiseSource, secret_coins
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 
+_QUERIES = 2_000
+"""Uniform rows that ask for the threshold, beside the canaries and never planted."""
+
 _MOST_PUBLIC_ROWS = 20_000
-"""Uniform rows that the threshold is taken from; more would only make it slower."""
+"""Uniform rows that they are compared with; more would only make it slower."""
+
+_CELLS_PER_UNIT = 100
+"""Fewest value combinations for each declared unit: exact matches by chance stay below one in so many."""
 
 _JUDGED = "canaries"
 """Provenance key of a table that has been judged."""
@@ -131,18 +138,24 @@ def draw_canaries(
     units = schema.public_rows or 0
     count = min(policy.canaries, math.floor(policy.canary_share * units))
     rows = instrument.draw_canaries(schema.columns, count, rng=rng)
-    public_rows = instrument.draw_canaries(schema.columns, min(units, _MOST_PUBLIC_ROWS), rng=rng)
-    threshold = instrument.preregistered_threshold(
-        Records.from_codes(rows, schema), Records.from_codes(public_rows, schema)
-    )
-    plan = CanaryPlan(schema, policy, claim, rows, secret_coins(noise, count, 1, 2), threshold)
-    return plan if threshold > 0 else replace(plan, rows=rows[:0], coins=plan.coins[:0], reason=_CROWDED)
+    return CanaryPlan(schema, policy, claim, rows, secret_coins(noise, count, 1, 2), _threshold(schema, policy, rng))
 
 
-_CROWDED = (
-    "No canaries: uniform rows of the declared domain meet one another exactly, so a canary that is seen again "
-    "would say nothing."
-)
+def _threshold(schema: Schema, policy: Policy, rng: np.random.Generator) -> float:
+    """Return the distance below which a table of uniform rows comes to an unseen row with the chance of the policy.
+
+    Half the median distance, the usual choice, lets an honest table in a domain of few columns come near one unseen row
+    in fifty, which drowns a rare copy; and it is needlessly strict where there are many columns.
+    """
+    units = schema.public_rows or 0
+    compared = min(units, _MOST_PUBLIC_ROWS)
+    queries = Records.from_codes(instrument.draw_canaries(schema.columns, _QUERIES, rng=rng), schema)
+    public_rows = Records.from_codes(instrument.draw_canaries(schema.columns, compared, rng=rng), schema)
+    nearest = np.sort(nearest_distances(queries, public_rows)[:, 0])
+    # The chance grows with the number of rows, so a larger table than the one that was compared gets a smaller part.
+    allowed = math.floor(policy.canary_chance * _QUERIES * compared / units)
+    exact_only = 0.5 / (RESOLUTION * queries.width)
+    return max(float(nearest[allowed]), exact_only) if allowed else exact_only
 
 
 def _why_none(schema: Schema, policy: Policy) -> str:
@@ -160,10 +173,11 @@ def _why_none(schema: Schema, policy: Policy) -> str:
             f"No canaries: about {schema.public_rows} units are declared, and at least {needed} are needed "
             "before one row may be planted."
         )
-    if cells < policy.canary_cells:
+    enough = max(policy.canary_cells, _CELLS_PER_UNIT * schema.public_rows)
+    if cells < enough:
         return (
             f"No canaries: the declared domain has only {cells:,} combinations of ordinary values "
-            f"(needed: {policy.canary_cells:,}), so an invented row cannot be told from people."
+            f"(needed: {enough:,}), so an invented row cannot be told from people."
         )
     return ""
 

@@ -71,6 +71,7 @@ class Policy:
         canaries: number of canaries that is aimed for.
         canary_share: most canaries per declared unit; every second one is included, on average.
         canary_cells: fewest combinations of ordinary values for canaries to be told from people.
+        canary_chance: how often a table of uniform rows may come so near to a row that it counts as recognised.
         canary_tolerance: largest share of included canaries that the release may give away beyond chance.
         significance: chance of a wrong alarm that each test is allowed.
         control_fraction: share of the units that is held back from training for the internal audit.
@@ -86,6 +87,7 @@ class Policy:
     canaries: int
     canary_share: Fraction
     canary_cells: int
+    canary_chance: Fraction
     canary_tolerance: Fraction
     significance: Fraction
     control_fraction: Fraction
@@ -100,7 +102,14 @@ class Policy:
         silent = sorted(thresholds - {name for name, reason in self.reasons.items() if reason.strip()})
         if silent:
             raise InvalidInput(f"policy '{self.name}' gives no reason for: {', '.join(silent)}")
-        shares = ("canary_share", "canary_tolerance", "significance", "control_fraction", "largest_empty_share")
+        shares = (
+            "canary_share",
+            "canary_chance",
+            "canary_tolerance",
+            "significance",
+            "control_fraction",
+            "largest_empty_share",
+        )
         wrong = [name for name in shares if not 0 < getattr(self, name) < 1]
         counts = ("canaries", "canary_cells", "minimum_rows", "attempts_allowed", "max_epsilon", "max_delta")
         wrong += [name for name in counts if not getattr(self, name) > 0]
@@ -171,6 +180,11 @@ _REASONS = MappingProxyType(
         "canary_cells": (
             "In a small domain most value combinations belong to real people, so seeing a canary again says nothing."
         ),
+        "canary_chance": (
+            "A canary counts as recognised only where the table comes nearer to it than a table of uniform rows comes "
+            "to 399 of 400 rows. The distance is fixed before training, from public rows alone, so that honest tables "
+            "are hardly ever suspected and copies still are, also slightly changed ones."
+        ),
         "canary_tolerance": (
             "The claim alone never binds at large epsilon, so the share of planted rows that the release gives away "
             "beyond chance has a limit of its own: at most 1 in 20, with 95 % confidence. It is a choice of this "
@@ -204,6 +218,7 @@ def default_policy() -> Policy:
         canaries=400,
         canary_share=Fraction(1, 100),
         canary_cells=10**6,
+        canary_chance=Fraction(1, 400),
         canary_tolerance=Fraction(1, 20),
         significance=Fraction(1, 20),
         control_fraction=Fraction(1, 10),

@@ -100,7 +100,7 @@ def canaries_section(evidence: CanaryEvidence) -> CanariesSection:
     return CanariesSection(
         drawn=counts.canaries,
         included=counts.included,
-        threshold=None if evidence.threshold is None else round(evidence.threshold, _DIGITS),
+        threshold=None if evidence.threshold is None else round(evidence.threshold, 2 * _DIGITS),
         guesses=counts.guesses,
         correct=counts.recognised_included,
         false_positives=counts.recognised_excluded,
