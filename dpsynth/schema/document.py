@@ -1,0 +1,187 @@
+"""A schema file as it is written: Frictionless Table Schema with a `dpsynth` block, unknown keys refused.
+
+Every value arrives as the text that stands in the file, so that no reader of YAML can turn the category `no` into a
+truth value or `1_000` into a number. Numbers and truth values are read here, where the key says what is meant; whether
+the parts fit together is checked in `declaration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+
+_ONE_VALUE = {"type": ["string", "number", "boolean"]}
+
+
+def _one_value(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be one value, not a list, a mapping or nothing")  # noqa: TRY004 - pydantic's protocol
+    return value
+
+
+def _bins(value: object) -> int | tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(_one_value(edge) for edge in value)
+    text = _one_value(value).strip()
+    if not text.isascii() or not text.isdigit() or len(text) > len("10000"):
+        raise ValueError("must be a whole number of bins or a list of bin edges")
+    return int(text)
+
+
+def _category(value: object) -> object:
+    return value if isinstance(value, Mapping) else {"value": _one_value(value)}
+
+
+Text = Annotated[str, Field(min_length=1)]
+Value = Annotated[str, PlainValidator(_one_value), WithJsonSchema(_ONE_VALUE)]
+
+
+class _Part(BaseModel):
+    """A part of the file; keys that are not described here are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
+
+
+class Dialect(_Part):
+    """How a CSV file is written."""
+
+    delimiter: Text = Field(",", description="The character between two cells.")
+    encoding: Text = Field("utf-8", description="The text encoding, by its Python name.")
+
+
+class UnitPart(_Part):
+    """Who is protected: one row, or all rows of one person."""
+
+    kind: Literal["row"] | None = Field(None, description="`row`: every row is a person of its own.")
+    id_column: Text | None = Field(None, description="The column that says which rows belong to one person.")
+    max_rows_per_unit: int | None = Field(
+        None, ge=1, description="Rows kept of one person, drawn by lot; the noise grows with it."
+    )
+
+
+class TablePart(_Part):
+    """What Table Schema has no words for, about the table."""
+
+    dataset: Text | None = Field(None, description="Data set id in the ledger; `name` if not given.")
+    unit: UnitPart = Field(description="The privacy unit. There is no default.")
+    public_rows: int | None = Field(None, ge=1, description="Publicly known order of magnitude of the number of rows.")
+    ignore: tuple[Text, ...] = Field((), description="Columns of the file that are left out of the synthetic table.")
+    provenance: str | None = Field(None, description="Where these declarations were taken from; never from the rows.")
+
+
+class Constraints(_Part):
+    """What a cell may be."""
+
+    required: bool = Field(default=False, description="Whether a cell can never be empty; drops the missing slot.")
+    minimum: Value | None = Field(None, description="Smallest number or earliest moment.")
+    maximum: Value | None = Field(None, description="Largest number or latest moment.")
+    enum: tuple[Value, ...] | None = Field(None, description="All values; the same as `categories`.")
+
+
+class CategoryEntry(_Part):
+    """A category with a label for people; cells hold the value."""
+
+    value: Value
+    label: str | None = None
+
+
+Category = Annotated[
+    CategoryEntry,
+    BeforeValidator(_category),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _ONE_VALUE,
+                {
+                    "type": "object",
+                    "properties": {"value": _ONE_VALUE, "label": {"type": "string"}},
+                    "required": ["value"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+Bins = Annotated[
+    int | tuple[str, ...],
+    PlainValidator(_bins),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 10000},
+                {"type": "array", "items": _ONE_VALUE, "minItems": 2},
+            ]
+        }
+    ),
+]
+
+
+class FieldPart(_Part):
+    """What Table Schema has no words for, about a column."""
+
+    role: Literal["synthesise", "ignore"] = Field("synthesise", description="`ignore`: leave the column out.")
+    kind: Literal["categorical", "ordinal", "integer", "continuous", "datetime", "boolean"] | None = Field(
+        None, description="How the column is coded; follows from `type` and `categories` if not given."
+    )
+    bins: Bins | None = Field(None, description="Number of bins of equal width, or the list of bin edges.")
+    spikes: tuple[Value, ...] = Field((), description="Values that keep a code of their own and come back exactly.")
+    decimals: int | None = Field(None, ge=0, le=15, description="Decimals of synthetic numbers.")
+    outside: Literal["slot", "clip", "missing"] | None = Field(
+        None,
+        description="Cells outside the declared domain: a code of their own, the nearer end of the range, or missing.",
+    )
+    outside_label: Text | None = Field(None, description="What the outside slot of a text column is written as.")
+    provenance: str | None = Field(None, description="Where the declared domain was taken from; never from the rows.")
+
+
+class FieldDocument(_Part):
+    """One column."""
+
+    name: Text = Field(description="The column's name, as in the file's header.")
+    type: Literal["string", "integer", "number", "boolean", "date", "datetime"] = Field(
+        description="Type of the cells."
+    )
+    title: str | None = Field(None, description="A name for people.")
+    description: str | None = Field(None, description="What the column means.")
+    format: Text | None = Field(
+        None, description="`default` (ISO 8601) or a strptime pattern; for dates and datetimes."
+    )
+    constraints: Constraints = Field(default_factory=Constraints)
+    categories: tuple[Category, ...] | None = Field(None, description="All values, in order if `categoriesOrdered`.")
+    categories_ordered: bool = Field(
+        default=False, alias="categoriesOrdered", description="Whether the categories have an order."
+    )
+    true_values: tuple[Value, ...] | None = Field(None, alias="trueValues", description="Texts that mean true.")
+    false_values: tuple[Value, ...] | None = Field(None, alias="falseValues", description="Texts that mean false.")
+    missing_values: tuple[Value, ...] | None = Field(
+        None, alias="missingValues", description="Texts that mean missing; replaces the table's list."
+    )
+    dpsynth: FieldPart = Field(default_factory=FieldPart)
+
+
+class TableDocument(_Part):
+    """A schema file."""
+
+    schema_: str | None = Field(None, alias="$schema", description="Ignored; lets editors find the JSON Schema.")
+    name: Text | None = Field(None, description="Name of the table; the data set id unless `dpsynth.dataset` is given.")
+    title: str | None = Field(None, description="A name for people.")
+    description: str | None = Field(None, description="What the table holds.")
+    dialect: Dialect = Field(default_factory=Dialect)
+    missing_values: tuple[Value, ...] = Field(
+        ("",), alias="missingValues", description="Texts that mean missing; the first is written to CSV files."
+    )
+    dpsynth: TablePart = Field(description="The privacy unit and more.")
+    fields: tuple[FieldDocument, ...] = Field(min_length=1, description="The columns.")
+
+
+def as_written(part: BaseModel) -> dict[str, Any]:
+    """Return the keys that the file has, under the names that it uses."""
+    written: dict[str, Any] = part.model_dump(by_alias=True, exclude_unset=True)
+    for column in written.get("fields", ()):
+        if "categories" in column:
+            column["categories"] = [
+                entry if entry.keys() > {"value"} else entry["value"] for entry in column["categories"]
+            ]
+    return written

@@ -1,0 +1,223 @@
+"""From the text of a schema file to its checked parts, or to everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from dpsynth.accounting.unit import PrivacyUnit
+from dpsynth.errors import SchemaError, SchemaProblem
+from dpsynth.schema.advice import message_of
+from dpsynth.schema.axes import CategoryAxis, TruthAxis
+from dpsynth.schema.columns import Column
+from dpsynth.schema.declaration import declare_column
+from dpsynth.schema.document import Dialect, FieldDocument, TableDocument, TablePart
+from dpsynth.schema.yaml_source import BLANK, Path, Tree, YamlSource, read_yaml
+
+DATASET_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+_Part = TypeVar("_Part", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSchema:
+    """The parts of a schema that has no problems."""
+
+    document: TableDocument
+    dataset: str
+    unit: PrivacyUnit
+    columns: tuple[Column, ...]
+    ignored: tuple[str, ...]
+
+
+def validate(text: str, name: str) -> CheckedSchema:
+    """Return the checked parts of a schema file.
+
+    Args:
+        text: the file, YAML or JSON.
+        name: what to call it in messages.
+
+    Raises:
+        SchemaError: everything that is wrong with it, in the order of the file.
+    """
+    source = read_yaml(text)
+    if not isinstance(source.tree, dict):
+        raise SchemaError(name, source.problems)
+    check = _Check(source)
+    document = check.structure(source.tree)
+    table = _leniently(TablePart, source.tree.get("dpsynth"))
+    columns = check.columns(source.tree, table)
+    dataset = check.dataset(source.tree, table)
+    unit = None if table is None else check.unit(table)
+    check.dialect(_leniently(Dialect, source.tree.get("dialect", {})), columns)
+    if check.problems or document is None or unit is None or dataset is None:
+        raise SchemaError(name, sorted(set(check.problems), key=lambda problem: (problem.line, problem.column)))
+    names = [field.name for field in document.fields]
+    coded = {column.name for column in columns}
+    ignored = dict.fromkeys([*document.dpsynth.ignore, *(name for name in names if name not in coded)])
+    ignored.pop(unit.id_column or "", None)
+    return CheckedSchema(document, dataset, unit, columns, tuple(ignored))
+
+
+class _Check:
+    """Collects problems from every part of the file."""
+
+    def __init__(self, source: YamlSource) -> None:
+        self._source = source
+        self.problems: list[SchemaProblem] = list(source.problems)
+        for path in source.blanks:
+            self.add(path, f"still says {BLANK}; fill it in from public knowledge, never from the rows")
+
+    def add(self, path: Path, message: str, *, at_key: bool = False) -> None:
+        self.problems.append(self._source.problem(path, message, at_key=at_key))
+
+    def structure(self, tree: Mapping[str, Tree]) -> TableDocument | None:
+        """Report unknown and missing keys and values of the wrong form; return the document if there are none."""
+        try:
+            return TableDocument.model_validate(tree)
+        except ValidationError as fault:
+            for error in fault.errors(include_url=False):
+                path = error["loc"]
+                counted_wrongly = error["type"] == "too_short" and self._source.value_at(path)  # entries with faults
+                if not self._is_faulty(path) and not counted_wrongly:
+                    self.add(path, message_of(error), at_key=error["type"] == "extra_forbidden")
+            return None
+
+    def columns(self, tree: Mapping[str, Tree], table: TablePart | None) -> tuple[Column, ...]:
+        """Return the columns without problems; report those of the others."""
+        fields = tree.get("fields")
+        listed = fields if isinstance(fields, list) else []
+        left_out = set() if table is None else {*table.ignore, table.unit.id_column}
+        declared_missing = tree.get("missingValues", [""])
+        missing = (
+            [text for text in declared_missing if isinstance(text, str)] if isinstance(declared_missing, list) else []
+        )
+        columns: list[Column] = []
+        seen: set[str] = set()
+        attempted = False
+        for place, part in enumerate(listed):
+            path: Path = ("fields", place)
+            field = _leniently(FieldDocument, part)
+            name = self._source.value_at((*path, "name"))
+            if isinstance(name, str):
+                self._check_name(name, seen, (*path, "name"))
+            if field is None or field.name in left_out or field.dpsynth.role == "ignore":
+                attempted |= field is None
+                continue
+            attempted = True
+            if self._is_faulty(path):
+                continue
+            column = declare_column(field, missing, partial(self._add_within, path))
+            if column is not None:
+                columns.append(column)
+        if listed and not attempted:
+            self.add(("fields",), "no column is left to synthesise")
+        return tuple(columns)
+
+    def dataset(self, tree: Mapping[str, Tree], table: TablePart | None) -> str | None:
+        """Return the data set id."""
+        given = None if table is None else table.dataset
+        path: Path = ("name",) if given is None else ("dpsynth", "dataset")
+        dataset = tree.get("name") if given is None else given
+        if self._is_faulty(path) or self._is_faulty(("dpsynth", "dataset")):
+            return None
+        if not isinstance(dataset, str):
+            self.add((), "`name` is missing: the data set id under which the ledger keeps its budget")
+            return None
+        if not DATASET_ID.fullmatch(dataset):
+            self.add(path, "a data set id has letters, digits, '.', '_' and '-' and starts with a letter or digit")
+            return None
+        return dataset
+
+    def unit(self, table: TablePart) -> PrivacyUnit | None:
+        """Return the privacy unit."""
+        unit, path = table.unit, ("dpsynth", "unit")
+        if self._is_faulty(path):
+            return None
+        if unit.id_column is None:
+            if unit.kind is None or unit.max_rows_per_unit not in {None, 1}:
+                self.add(path, "say `kind: row` alone, or `id_column` with `max_rows_per_unit`; there is no default")
+                return None
+            return PrivacyUnit()
+        if unit.kind is not None or unit.max_rows_per_unit is None or unit.id_column in table.ignore:
+            self.add(
+                path, "an `id_column` needs `max_rows_per_unit`, goes without `kind` and is not listed under `ignore`"
+            )
+            return None
+        return PrivacyUnit(max_rows_per_unit=unit.max_rows_per_unit, id_column=unit.id_column)
+
+    def dialect(self, dialect: Dialect | None, columns: tuple[Column, ...]) -> None:
+        """Report a dialect that cannot write the table."""
+        if dialect is None:
+            return
+        if len(dialect.delimiter) != 1 or dialect.delimiter in "\r\n\"'" or dialect.delimiter.isalnum():
+            self.add(("dialect", "delimiter"), "must be one character that is no letter, digit, quote or line break")
+        if not _holds_ascii(dialect.encoding):
+            self.add(("dialect", "encoding"), "must be a text encoding that contains ASCII, such as utf-8 or latin-1")
+            return
+        for column in columns:
+            if not all(_can_encode(text, dialect.encoding) for text in (column.name, *_texts_of(column))):
+                self.add(("dialect", "encoding"), f"cannot write the name or a value of column '{column.name}'")
+
+    def _add_within(self, around: Path, path: Path, message: str) -> None:
+        self.add((*around, *path), message)
+
+    def _check_name(self, name: str, seen: set[str], path: Path) -> None:
+        if not name.strip() or len(name.splitlines()) > 1:
+            self.add(path, "a column name must be text on one line that is not blank")
+        elif name in seen:
+            self.add(path, f"two columns are named '{name}'")
+        seen.add(name)
+
+    def _is_faulty(self, path: Path) -> bool:
+        """Return whether something at, in or around `path` is reported already."""
+        return any(bad[: len(path)] == path or path[: len(bad)] == bad for bad in self._source.faulty)
+
+
+def _leniently(model: type[_Part], tree: Tree) -> _Part | None:
+    """Return the part with its unknown keys left out, so that the others can still be checked; None if that fails."""
+    kept = deepcopy(tree)
+    for _ in range(2):
+        try:
+            return model.model_validate(kept)
+        except ValidationError as fault:
+            errors = fault.errors(include_url=False)
+        if any(error["type"] != "extra_forbidden" for error in errors):
+            return None
+        for error in errors:
+            *around, key = error["loc"]
+            here = cast("dict[str, Tree]", kept)
+            for step in around:
+                here = cast("dict[str, Tree]", here[cast("str", step)])
+            del here[cast("str", key)]
+    return None
+
+
+def _texts_of(column: Column) -> tuple[str, ...]:
+    """Return what a CSV file may hold of a column."""
+    axis = column.axis
+    special = (column.missing.written,)
+    if isinstance(axis, CategoryAxis):
+        return (*special, *axis.values, axis.outside_label or "")
+    return (*special, *axis.labels()) if isinstance(axis, TruthAxis) else special
+
+
+def _holds_ascii(encoding: str) -> bool:
+    try:
+        return "\n,".encode(encoding) == b"\n,"
+    except (LookupError, ValueError):
+        return False
+
+
+def _can_encode(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeError:
+        return False
+    return True
