@@ -37,7 +37,7 @@ def read_model(path: Path) -> tuple[CliqueVector, float]:
         InvalidInput: the file is missing or is not such a model.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             header = json.loads(arrays["header"].tobytes())
             potentials = np.asarray(arrays["potentials"], dtype=np.float64)
         if header["format"] != _FORMAT:
