@@ -74,7 +74,7 @@ def test_a_cycle_gets_the_cheapest_chords(sizes: tuple[int, ...], cells: int) ->
 
 def test_the_result_depends_on_the_graph_alone() -> None:
     domain = Domain(NAMES, (2, 3, 4, 5, 6, 7, 8))
-    pairs = list(itertools.combinations("abcd", 2)) + [("d", "e"), ("e", "f"), ("d", "f")]
+    pairs = [*itertools.combinations("abcd", 2), ("d", "e"), ("e", "f"), ("d", "f")]
     nested = [("a",), ("d", "c", "b", "a"), ("b", "c"), ("f", "d", "e"), ()]
     assert CliqueGraph.of(domain, pairs) == CliqueGraph.of(domain, reversed(nested))
     graph = CliqueGraph.of(domain, [("a", "b"), ("b", "c")])
