@@ -225,3 +225,13 @@ def test_a_table_of_another_shape_is_refused_without_showing_cells() -> None:
     with pytest.raises(TableError) as ragged:
         encode_cells(SCHEMA, table)
     assert "CANARY" not in f"{missing.value} {ragged.value}"
+
+
+def test_a_codec_that_looks_at_the_whole_column_would_be_caught() -> None:
+    def cheat(values: list[object]) -> list[str]:
+        return [str(value) for value in as_pandas(values)]  # the storage type speaks through
+
+    others: list[object] = [1, 2, 3]
+    assert cheat([*others, 2.5])[:-1] != cheat(others)
+    age = SCHEMA.column("age")
+    assert age.encode(as_pandas([*others, 2.5]))[:-1].tolist() == age.encode(as_pandas(others)).tolist()
