@@ -18,7 +18,7 @@ from dpsynth.models.measurement import Measurement, estimated_total
 from dpsynth.models.mirror_descent import StoppingRule, descend
 from dpsynth.schema.domain import Clique, Domain
 
-_LOWEST_START = -1e4  # a cell that an earlier model calls impossible may start as good as impossible, but finite
+_LOWEST_START = -30.0  # for a cell that an earlier model calls impossible: small, but within reach of a few steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ def estimate(
     # A clique's squared marginal error is at most its squared total error, hence this Lipschitz constant.
     lipschitz = total * sum(measured.weight for measured in combined)
     start = _independent_start(domain, combined, total) if warm_start is None else warm_start.potentials
-    finite = np.maximum(start.moved_to(cliques).buffer, _LOWEST_START)
+    finite = np.nan_to_num(start.moved_to(cliques).buffer, neginf=_LOWEST_START)
     potentials = descend(objective, finite, 1.0 / lipschitz, rule)
     return GraphicalModel.from_potentials(_centred(CliqueVector(domain, cliques, potentials)), total)
 

@@ -222,8 +222,7 @@ def test_a_model_with_impossible_cells_can_be_started_from() -> None:
     earlier = GraphicalModel.from_potentials(potentials, 10.0)
     counts = np.array([[50.0, 20.0, 30.0], [10.0, 40.0, 60.0]])
     model = estimate(DOMAIN, [Measurement(("a", "b"), counts, 1.0)], warm_start=earlier, iterations=3000)
-    assert np.isfinite(model.potentials.buffer).all()
-    np.testing.assert_allclose(model.marginal(("a", "b")).sum(), 210.0)
+    np.testing.assert_allclose(model.marginal(("a", "b")), counts, atol=0.5)
 
 
 def test_mistakes_are_refused() -> None:
