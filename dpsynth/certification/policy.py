@@ -152,7 +152,7 @@ class Policy:
         text = f"delta at most {written_delta(self.max_delta)}"
         if public_rows is None:
             return text
-        return f"{text} and below 1/{public_rows} (one over the declared number of units)"
+        return f"{text} and below 1/{public_rows:,} (one over the declared number of units)"
 
 
 def written_delta(delta: Decimal) -> str:

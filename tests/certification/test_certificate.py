@@ -236,3 +236,12 @@ def test_issued_at_is_written_in_utc(facts: ReleaseFacts, judged: JudgedTable) -
     moment = datetime(2026, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=2)))
     made = certify(facts, judged, POLICY, issued_at=moment, software=SOFTWARE)
     assert made.document.issued_at == moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") == "2025-12-31T22:30:00Z"
+
+
+def test_every_field_stands_in_the_reference() -> None:
+    reference = (SCHEMA_FILE.parent / "certificate.md").read_text(encoding="utf-8")
+    schema = json.loads(certificate_json_schema())
+    for part in (schema, *schema["$defs"].values()):
+        for field, content in part.get("properties", {}).items():
+            assert f"`{field}`" in reference
+            assert content.get("description", "") in reference

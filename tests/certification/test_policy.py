@@ -51,7 +51,7 @@ def test_claims_beyond_the_policy_are_refused_before_anything_is_spent() -> None
 def test_delta_must_stay_below_one_over_the_declared_units() -> None:
     policy = default_policy()
     policy.require_admissible(PrivacyBudget(1, "9e-7"), 1_000_000)
-    with pytest.raises(InvalidBudget, match="1/1000000"):
+    with pytest.raises(InvalidBudget, match="1/1,000,000"):
         policy.require_admissible(PrivacyBudget(1, "1e-6"), 1_000_000)
 
 
