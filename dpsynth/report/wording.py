@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dpsynth.certification.document import CertificateDocument, ChargeSection
+from dpsynth.certification.document import CanariesSection, CertificateDocument, ChargeSection
 
 VERDICT_SENTENCES: Mapping[str, str] = {
     "PASS": "Every check of the policy was met, and each had the power to fail.",
@@ -63,7 +63,7 @@ def promise(document: CertificateDocument) -> tuple[str, ...]:
     """Return the guarantee in words."""
     claim = document.claim
     factor = math.exp(float(claim.epsilon))
-    return (
+    meaning = (
         f"Take any one protected unit, which here is {document.scope.unit}, and compare two worlds: it is in the "
         "training table, or it is not. Whatever is published is at most "
         f"{factor:.3g} times as likely in one world as in the other, up to a probability of {one_in(claim.delta)}.",
@@ -71,6 +71,9 @@ def promise(document: CertificateDocument) -> tuple[str, ...]:
         f"({plain_number(claim.delta)}). The picture says what that means for somebody who has the published files and "
         "any other knowledge, and tries to tell who was in the training table.",
     )
+    if document.verdict != "FAIL":
+        return meaning
+    return ("A check was not met, so this claim must not be relied on. It would mean the following.", *meaning)
 
 
 def canary_story(document: CertificateDocument) -> tuple[str, ...]:
@@ -85,21 +88,30 @@ def canary_story(document: CertificateDocument) -> tuple[str, ...]:
         f"Afterwards the synthetic table was asked, by a rule fixed beforehand, which of them it had seen. It gave "
         f"away {canaries.correct} of the {canaries.included} planted rows, and wrongly pointed at "
         f"{canaries.false_positives} of the {left_out} others.",
-        f"With 95 % confidence it gives away at most {percent(max(0.0, canaries.excess_upper))} of planted rows beyond "
-        "what chance does.",
-        _lower_bound(canaries.epsilon_lower),
+        _excess(canaries),
+        _lower_bound(canaries.epsilon_lower, document.claim.epsilon),
         f"Had the table given away every planted row, the bound would have been {canaries.refutable_epsilon:.2f}; that "
         "is how much this test could see.",
         "Copies of invented rows were then removed from the table. No person's row was used in this test.",
     )
 
 
-def _lower_bound(epsilon_lower: float) -> str:
+def _excess(canaries: CanariesSection) -> str:
+    if canaries.verdict == "FAIL" and canaries.excess_lower > 0:
+        bound = f"at least {percent(canaries.excess_lower)}"
+    else:
+        bound = f"at most {percent(max(0.0, canaries.excess_upper))}"
+    return f"With 95 % confidence it gives away {bound} of planted rows beyond what chance does."
+
+
+def _lower_bound(epsilon_lower: float, claimed: str) -> str:
     meaning = "Such a bound could have refuted the claim; it can never confirm it."
     if epsilon_lower == 0:
         return f"The right and the wrong guesses put no bound above 0 under epsilon. {meaning}"
+    if epsilon_lower > float(claimed):
+        meaning = f"That refutes the claim of epsilon {plain_number(claimed)}."
     return (
-        f"From the right and the wrong guesses follows, with 95 % confidence, an epsilon of at least "
+        "From the right and the wrong guesses follows, with 95 % confidence, an epsilon of at least "
         f"{epsilon_lower:.2f}. {meaning}"
     )
 

@@ -144,6 +144,10 @@ def test_a_refused_release_says_why_and_who_exported_it() -> None:
     assert "Exported by decision of A. &lt;b&gt;Person&lt;/b&gt;" in card
     assert "in spite of the verdict" in card
     assert "the least that the guesses allow" in html
+    assert "this claim must not be relied on" in html
+    assert "What is promised" not in html
+    assert "That refutes the claim of epsilon 1." in html
+    assert "can never confirm it" not in html
 
 
 def test_an_undecided_release_says_what_is_missing() -> None:
