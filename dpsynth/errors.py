@@ -160,7 +160,7 @@ class MissingExtra(DpsynthError):
 
     def __init__(self, package: str, extra: str) -> None:
         """Name the package and the extra that brings it."""
-        super().__init__(f"this needs {package}; install it with: pip install 'dpsynth[{extra}]'")
+        super().__init__(f"this needs {package}; from a checkout of this project, run: pip install '.[{extra}]'")
 
 
 class SealedError(DpsynthError):

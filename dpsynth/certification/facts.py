@@ -43,7 +43,7 @@ class ReleaseFacts:
         charged: every question that was asked of the rows, as (purpose, event), oldest first.
         generator: name in the registry.
         parameters: hyperparameters.
-        noisy_rows: the generator's noisy estimate of the number of training rows.
+        noisy_rows: the generator's noisy estimate of the number of real training rows, canaries not counted.
         marginals: the noisy answers that the model was built from.
         noise_certifiable: whether the noise came from the operating system.
         ledger_extract: the ledger's entries of this release and the chain around them, one JSON object each.
@@ -116,7 +116,7 @@ def facts_of(
         charged=curator.charged,
         generator=generator.name,
         parameters=parameters_of(generator),
-        noisy_rows=float(model.total),
+        noisy_rows=float(model.total) - curator.planted,
         marginals=tuple(model.measurements),
         noise_certifiable=curator.certifiable,
         ledger_extract=tuple(ledger.extract(curator.release_id)),

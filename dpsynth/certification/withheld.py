@@ -17,7 +17,7 @@ from dpsynth.accounting.events import JsonValue
 from dpsynth.certification import layout
 from dpsynth.certification.certificate import Certificate, Override
 from dpsynth.certification.document import OverrideSection
-from dpsynth.errors import BundleError
+from dpsynth.errors import BundleError, SchemaError
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 
@@ -96,5 +96,5 @@ def read_withheld(folder: Path) -> WithheldRelease:
             certificate=certificate,
             ledger_extract=tuple(json.loads(line) for line in lines),
         )
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, SchemaError) as fault:
         raise BundleError(f"{folder} holds no withheld release, or a damaged one") from fault

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
+from dpsynth.certification.signing import default_home
 from dpsynth.ledger import Ledger
 
 LEDGER_VARIABLE = "DPSYNTH_LEDGER"
 
 
 def default_ledger_url() -> str:
-    """Return the value of DPSYNTH_LEDGER, or the ledger in the user's data folder."""
+    """Return the value of DPSYNTH_LEDGER, or the ledger beside the signing key, in DPSYNTH_HOME or the data folder."""
     named = os.environ.get(LEDGER_VARIABLE)
     if named:
         return named
-    home = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "dpsynth"
+    home = default_home()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     return f"sqlite:///{home / 'ledger.db'}"
 

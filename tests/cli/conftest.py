@@ -21,7 +21,7 @@ fields:
   - {name: seen, type: date, constraints: {minimum: 2020-01-01, maximum: 2024-12-31}, dpsynth: {bins: 20}}
   - {name: alive, type: boolean}
   - {name: ward, type: string, categories: [a, b, c, d, e, f, g, h]}
-dpsynth: {unit: {kind: row}, public_rows: 8000}
+dpsynth: {unit: {kind: row}, public_rows: 40000}
 """
 HEADER = "sex,stage,region,age,visits,cost,seen,alive,ward"
 

@@ -70,7 +70,7 @@ OPTION_FAULTS = {
     "epsilon infinite": (("--epsilon", "inf"), 2, "epsilon"),
     "epsilon subnormal": (("--epsilon", "1e-320"), 2, "epsilon"),
     "epsilon no number": (("--epsilon", "one"), 2, "epsilon"),
-    "delta of one over n": (("--delta", "0.000125"), 2, "delta"),
+    "delta of one over n": (("--delta", "0.000025"), 2, "delta"),
     "delta above one over n": (("--delta", "0.01"), 2, "delta"),
     "delta 1": (("--delta", "1"), 2, "delta"),
     "epsilon above the policy": (("--epsilon", "50"), 2, "epsilon"),
@@ -105,7 +105,7 @@ SCHEMA_FAULTS = {
     "unknown keys": (SCHEMA.replace("dpsynth: {bins: 20}", "dpsynth: {bin: 20}"), ["bin", "bins", "line"]),
     "not YAML": ("fields: [", ["line"]),
     "empty": ("", []),
-    "no declared number of units": (SCHEMA.replace(", public_rows: 8000", ""), ["public_rows"]),
+    "no declared number of units": (SCHEMA.replace(", public_rows: 40000", ""), ["public_rows"]),
 }
 
 

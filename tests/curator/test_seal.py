@@ -6,10 +6,12 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import dpsynth.curator
 from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.confidential import Confidential
 from dpsynth.curator.findings import reveal
@@ -49,3 +51,9 @@ def test_has_no_instance_dictionary_to_look_into() -> None:
 def test_the_openers_open() -> None:
     assert unseal(Private("rows")) == "rows"
     assert reveal(Confidential("finding")) == "finding"
+
+
+def test_only_the_two_openers_know_how_to_open() -> None:
+    package = Path(dpsynth.curator.__file__).parent
+    knowing = {file.name for file in package.rglob("*.py") if "content_of" in file.read_text(encoding="utf-8")}
+    assert knowing == {"seal.py", "_sealed.py", "findings.py"}

@@ -1,0 +1,109 @@
+"""The main job from the command line: plan, release, verify, ledger, override."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from tests.cli.command_line import Run
+from tests.cli.conftest import HEADER, records
+
+CLAIM = ("--epsilon", 1, "--delta", "1e-6")
+
+
+def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Path) -> None:
+    out = tmp_path / "release"
+    assert run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5").code == 0
+
+    dry = run("release", data_file, "--schema", schema_file, *CLAIM, "--out", out, "--dry-run")
+    assert dry.code == 0
+    for fact in ("clinic", "one row", "epsilon 1, delta 1e-06", "left after"):
+        assert fact in dry.err
+    assert json.loads(run("ledger", "show", "--json").out)["head"]["index"] == 1
+
+    made = run("release", data_file, "--schema", schema_file, *CLAIM, "--out", out)
+    assert made.code == 0, made.err
+    assert made.out.lstrip().startswith("PASS")
+    assert "dpsynth verify" in made.out
+    files = {file.name for file in out.iterdir()}
+    assert {"synthetic.csv", "certificate.json", "report.html", "schema.yaml", "ledger.jsonl", "SHA256SUMS"} <= files
+    assert (tmp_path / "release-internal").stat().st_mode & 0o777 == 0o700
+    table = pd.read_csv(out / "synthetic.csv")
+    assert list(table.columns) == HEADER.split(",")
+    # Noise on the total is tens of rows at this budget, and the split into controls is a coin per row.
+    assert 7000 < len(table) < 9000
+
+    assert run("verify", out).code == 0
+    shown = json.loads(run("ledger", "show", "clinic", "--json").out)["data_sets"][0]
+    assert [line["state"] for line in shown["releases"]] == ["settled"]
+    assert shown["releases"][0]["asked"] == "epsilon 1, delta 1e-06"
+    assert run("ledger", "verify").code == 0
+
+    with (out / "synthetic.csv").open("a", encoding="utf-8") as stream:
+        stream.write("F,none,north,1,1,1,2020-01-01,true,a\n")
+    changed = run("verify", out)
+    assert changed.code == 3
+    assert "synthetic.csv" in changed.err
+
+
+def test_json_output_is_json_and_nothing_else(run: Run, tmp_path: Path, schema_file: Path, data_file: Path) -> None:
+    run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
+    arguments = ("release", data_file, "--schema", schema_file, *CLAIM, "--out", tmp_path / "release", "--json")
+    made = run(*arguments, "--table", "synthetic.parquet", "--rows", 500, "--seed", 7, "--generator", "independent")
+    assert json.loads(made.out)["verdict"] == "PASS"
+    assert made.err == ""
+    assert len(pd.read_parquet(tmp_path / "release" / "synthetic.parquet")) == 500
+    verified = run("verify", tmp_path / "release", "--json")
+    assert json.loads(verified.out)["verified"] is True
+
+
+def test_a_refused_release_can_be_let_go_by_a_person_without_a_new_charge(
+    run: Run, tmp_path: Path, schema_file: Path
+) -> None:
+    run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
+    data = tmp_path / "few.csv"
+    data.write_text("\n".join([HEADER, *records(20)]) + "\n", encoding="utf-8")
+    refused = run("release", data, "--schema", schema_file, *CLAIM, "--out", tmp_path / "release")
+    assert refused.code == 3
+    assert "dpsynth override" in refused.err
+    charged = json.loads(run("ledger", "show", "--json").out)["data_sets"][0]["left"]
+
+    let_go = run(
+        *("override", tmp_path / "release-internal", "--by", "Ada Example", "--reason", "a demonstration"),
+        *("--out", tmp_path / "release"),
+    )
+    assert let_go.code == 0, let_go.err
+    certificate = json.loads((tmp_path / "release" / "certificate.json").read_text(encoding="utf-8"))
+    assert certificate["override"] == {"by": "Ada Example", "reason": "a demonstration"}
+    assert certificate["verdict"] != "PASS"
+    assert run("verify", tmp_path / "release").code == 0
+    assert json.loads(run("ledger", "show", "--json").out)["data_sets"][0]["left"] == charged
+    nothing = run("override", tmp_path, "--by", "Ada", "--reason", "no", "--out", tmp_path / "other")
+    assert nothing.code == 2
+    assert "no withheld release" in nothing.err
+
+
+def test_a_draft_holds_names_and_types_and_is_refused_until_it_is_filled_in(
+    run: Run, tmp_path: Path, data_file: Path
+) -> None:
+    draft = tmp_path / "draft.yaml"
+    assert run("schema", "draft", data_file, "--out", draft).code == 0
+    text = draft.read_text(encoding="utf-8")
+    assert all(name in text for name in HEADER.split(","))
+    assert "FILL_IN" in text
+    assert "north" not in text
+    checked = run("schema", "check", draft)
+    assert checked.code == 2
+    assert checked.err.count("line ") >= 5
+    assert run("schema", "draft", data_file, "--out", draft).code == 2
+    headless = tmp_path / "headless.csv"
+    headless.write_text("\n".join(records(3)), encoding="utf-8")
+    refused = run("schema", "draft", headless)
+    assert refused.code == 2
+    assert "header" in refused.err
+
+
+def test_the_schema_of_schemas_is_printed(run: Run) -> None:
+    assert "properties" in json.loads(run("schema", "json-schema").out)
