@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import special
+import scipy
 
 from dpsynth.errors import InvalidInput
 
@@ -49,8 +49,8 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float) -> Interv
     if trials == 0:
         return Interval(0.5, 0.0, 1.0, confidence)
     failures = trials - successes
-    lower = float(special.betaincinv(successes, failures + 1, 1 - confidence)) if successes else 0.0
-    upper = float(special.betaincinv(successes + 1, failures, confidence)) if failures else 1.0
+    lower = float(scipy.special.betaincinv(successes, failures + 1, 1 - confidence)) if successes else 0.0
+    upper = float(scipy.special.betaincinv(successes + 1, failures, confidence)) if failures else 1.0
     return Interval(successes / trials, lower, upper, confidence)
 
 

@@ -6,17 +6,16 @@ of the canaries, which are public. What the guesses prove is in `dpsynth.attacks
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.attacks.distance import nearest_distances
-from dpsynth.attacks.records import CodedColumn, Records
+from dpsynth.attacks.records import RESOLUTION, CodedColumn, Records
 from dpsynth.errors import InvalidInput
-
-SHARE_OF_MEDIAN = 0.5
-"""The threshold is this share of the median distance between canaries and public rows."""
 
 
 def draw_canaries(columns: Sequence[CodedColumn], count: int, *, rng: np.random.Generator) -> NDArray[np.int32]:
@@ -37,19 +36,26 @@ def draw_canaries(columns: Sequence[CodedColumn], count: int, *, rng: np.random.
     return rows
 
 
-def preregistered_threshold(canaries: Records, public_rows: Records) -> float:
+def preregistered_threshold(unseen: Records, public_rows: Records, *, chance: Fraction) -> float:
     """Return the distance below which a canary will be called included; to be fixed before training.
 
+    A table of uniform rows comes nearer than that to an unseen row with at most the given chance. Where even that
+    leaves nothing, only exact matches count.
+
     Args:
-        canaries: all canaries, included or not.
+        unseen: uniform draws from the public domain, many.
         public_rows: uniform draws from the public domain, about as many as the release will have rows.
+        chance: share of unseen rows that may be called included by accident.
 
     Raises:
-        InvalidInput: if there are no canaries.
+        InvalidInput: if there are no unseen rows.
     """
-    if not len(canaries):
-        raise InvalidInput("a threshold needs at least one canary")
-    return SHARE_OF_MEDIAN * float(np.median(nearest_distances(canaries, public_rows)[:, 0]))
+    if not len(unseen):
+        raise InvalidInput("a threshold needs at least one unseen row")
+    nearest = np.sort(nearest_distances(unseen, public_rows)[:, 0])
+    allowed = math.floor(chance * len(unseen))
+    exact_only = 0.5 / (RESOLUTION * unseen.width)
+    return max(float(nearest[allowed]), exact_only) if allowed else exact_only
 
 
 def guess_included(canaries: Records, synthetic: Records, *, threshold: float) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
+import scipy
 
 from dpsynth.errors import InvalidInput
 
@@ -40,13 +40,13 @@ def one_run_p_value(*, canaries: int, guesses: int, correct: int, epsilon: float
         raise InvalidInput("a one-run bound needs 0 <= correct <= guesses <= canaries, epsilon >= 0, 0 <= delta <= 1")
     if correct == 0:
         return 1.0
-    accuracy = float(special.expit(epsilon))
-    at_least = float(special.bdtrc(correct - 1, guesses, accuracy))
+    accuracy = float(scipy.special.expit(epsilon))
+    at_least = float(scipy.special.bdtrc(correct - 1, guesses, accuracy))
     if delta == 0:
         return min(1.0, at_least)
     # steps i = 1 .. correct: P[correct - i <= Binomial < correct] / i, a few fewer right guesses bought with delta.
     steps = np.arange(1, correct + 1)
-    just_below = special.bdtrc(correct - 1 - steps, guesses, accuracy) - at_least
+    just_below = scipy.special.bdtrc(correct - 1 - steps, guesses, accuracy) - at_least
     return min(1.0, at_least + 2 * canaries * delta * max(0.0, float((just_below / steps).max())))
 
 
@@ -87,7 +87,7 @@ def guesses_needed(epsilon: float, *, accuracy: float = 1.0, confidence: float =
     Of r guesses, `accuracy` * r rounded down are right. No number of guesses is enough at or below the accuracy
     exp(epsilon) / (1 + exp(epsilon)) that the claim itself allows.
     """
-    if accuracy <= float(special.expit(epsilon)):
+    if accuracy <= float(scipy.special.expit(epsilon)):
         return None
     for guesses in range(1, _MOST_GUESSES):
         correct = math.floor(accuracy * guesses + _ROUNDING)

@@ -9,7 +9,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
+import scipy
 
 from dpsynth.attacks.bounds import clopper_pearson
 from dpsynth.attacks.significance import fisher_one_sided
@@ -35,14 +35,14 @@ def smallest_detectable_rate(
         a rate between `natural_rate` and 1; 1 where not even certain hits would be found.
     """
     hits = np.arange(controls + 1)
-    weights = special.bdtr(hits, controls, natural_rate) - np.append(
-        0.0, special.bdtr(hits[:-1], controls, natural_rate)
+    weights = scipy.special.bdtr(hits, controls, natural_rate) - np.append(
+        0.0, scipy.special.bdtr(hits[:-1], controls, natural_rate)
     )
     likely = np.flatnonzero(weights > 1e-9)
     critical = np.array([_critical_hits(members, int(count), controls, significance) for count in likely])
 
     def chance(rate: float) -> float:
-        found = np.where(critical > members, 0.0, special.bdtrc(np.minimum(critical, members) - 1, members, rate))
+        found = np.where(critical > members, 0.0, scipy.special.bdtrc(np.minimum(critical, members) - 1, members, rate))
         return float(weights[likely] @ np.where(critical == 0, 1.0, found))
 
     if members == 0 or controls == 0 or chance(1.0) < power:
@@ -59,7 +59,7 @@ def smallest_detectable_auc(members: int, controls: int, *, significance: float,
     if members == 0 or controls == 0:
         return 1.0
     deviation = math.sqrt((members + controls + 1) / (12 * members * controls))
-    return min(1.0, 0.5 + float(special.ndtri(1 - significance) + special.ndtri(power)) * deviation)
+    return min(1.0, 0.5 + float(scipy.special.ndtri(1 - significance) + scipy.special.ndtri(power)) * deviation)
 
 
 def rows_to_decide(*, fpr: float, tolerance: float, confidence: float = 0.95, power: float = 0.9) -> int:
@@ -82,7 +82,7 @@ def rows_to_decide(*, fpr: float, tolerance: float, confidence: float = 0.95, po
 def _chance_of_pass(rows: int, fpr: float, tolerance: float, confidence: float) -> float:
     """Return P[upper bound <= tolerance] for exchangeable members and controls, `rows` of each."""
     ranks = np.arange(1, rows + 1)
-    safe = special.bdtrc(ranks - 1, rows, fpr) <= (1 - confidence) / 2
+    safe = scipy.special.bdtrc(ranks - 1, rows, fpr) <= (1 - confidence) / 2
     if not safe.any():
         return 0.0
     rank = int(ranks[safe][0])

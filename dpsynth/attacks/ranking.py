@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from dpsynth.attacks.bounds import Interval, clopper_pearson
 from dpsynth.attacks.significance import fisher_one_sided
@@ -42,7 +42,7 @@ def auc_evidence(members: NDArray[np.float64], controls: NDArray[np.float64], *,
         return Evidence(Interval(0.5, 0.0, 1.0, confidence), 1.0)
     members, controls = np.sort(members), np.sort(controls)  # sums in floating point must not depend on row order
     estimate, _ = _delong(members, controls)
-    width = float(special.ndtri(confidence))
+    width = float(scipy.special.ndtri(confidence))
     low, low_variance = _delong(np.append(members, -np.inf), np.append(controls, np.inf))
     high, high_variance = _delong(np.append(members, np.inf), np.append(controls, -np.inf))
     lower = max(0.0, low - width * math.sqrt(low_variance))
@@ -96,7 +96,7 @@ def _lenient_rank(controls: int, fpr: float, *, miss: float) -> int | None:
     That rate falls short exactly when k or more of the controls are among the top `fpr` of the population.
     """
     ranks = np.arange(1, controls + 1)
-    safe = special.bdtrc(ranks - 1, controls, fpr) <= miss if controls else np.zeros(0, dtype=np.bool_)
+    safe = scipy.special.bdtrc(ranks - 1, controls, fpr) <= miss if controls else np.zeros(0, dtype=np.bool_)
     return int(ranks[safe][0]) if safe.any() else None
 
 
@@ -138,4 +138,4 @@ def _mann_whitney(auc: float, members: NDArray[np.float64], controls: NDArray[np
     if variance <= 0:
         return 1.0
     excess = (auc - 0.5) * first * second - 0.5
-    return float(special.ndtr(-excess / math.sqrt(variance)))
+    return float(scipy.special.ndtr(-excess / math.sqrt(variance)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 
 def fisher_one_sided(member_hits: int, members: int, control_hits: int, controls: int) -> float:
@@ -42,5 +42,6 @@ def _log_binomial(total: int, chosen: NDArray[np.integer]) -> NDArray[np.float64
     """Return log(total choose chosen), minus infinity where impossible."""
     possible = (chosen >= 0) & (chosen <= total)
     inside = np.where(possible, chosen, 0)
-    logs = special.gammaln(total + 1) - special.gammaln(inside + 1) - special.gammaln(total - inside + 1)
+    log_factorial = scipy.special.gammaln
+    logs = log_factorial(total + 1) - log_factorial(inside + 1) - log_factorial(total - inside + 1)
     return np.where(possible, logs, -np.inf)

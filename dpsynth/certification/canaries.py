@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.attacks import canaries as instrument
-from dpsynth.attacks.distance import nearest_distances
-from dpsynth.attacks.records import RESOLUTION, Records
+from dpsynth.attacks.records import Records
 from dpsynth.certification.canary_evidence import CanaryCounts, CanaryEvidence, no_evidence, weigh
 from dpsynth.certification.policy import Policy
 from dpsynth.errors import InvalidInput
@@ -151,11 +150,9 @@ def _threshold(schema: Schema, policy: Policy, rng: np.random.Generator) -> floa
     compared = min(units, _MOST_PUBLIC_ROWS)
     queries = Records.from_codes(instrument.draw_canaries(schema.columns, _QUERIES, rng=rng), schema)
     public_rows = Records.from_codes(instrument.draw_canaries(schema.columns, compared, rng=rng), schema)
-    nearest = np.sort(nearest_distances(queries, public_rows)[:, 0])
     # The chance grows with the number of rows, so a larger table than the one that was compared gets a smaller part.
-    allowed = math.floor(policy.canary_chance * _QUERIES * compared / units)
-    exact_only = 0.5 / (RESOLUTION * queries.width)
-    return max(float(nearest[allowed]), exact_only) if allowed else exact_only
+    chance = policy.canary_chance * compared / units
+    return instrument.preregistered_threshold(queries, public_rows, chance=chance)
 
 
 def _why_none(schema: Schema, policy: Policy) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -34,20 +36,24 @@ def test_a_column_without_declared_values_is_refused() -> None:
         draw_canaries([PlainColumn(2, missing_code=0, outside_code=1)], 5, rng=rng())
 
 
-def test_the_threshold_is_half_the_median_distance() -> None:
+def test_the_threshold_lets_chance_reach_the_stated_share_of_unseen_rows() -> None:
     from tests.attacks.four_rows import SYNTHETIC, TARGETS
 
-    # Distances 0, 1/8, 1/4, 3/4 as means over two columns: the median is 3/16.
-    assert preregistered_threshold(TARGETS, SYNTHETIC) == 3 / 32
+    # Distances 0, 1/8, 1/4, 3/4 as means over two columns: strictly below 1/8 lies one of four.
+    assert preregistered_threshold(TARGETS, SYNTHETIC, chance=Fraction(1, 4)) == 1 / 8
+    assert preregistered_threshold(TARGETS, SYNTHETIC, chance=Fraction(3, 4)) == 3 / 4
+    exact_only = preregistered_threshold(TARGETS, SYNTHETIC, chance=Fraction(1, 5))
+    assert 0 < exact_only < 1e-4
     with pytest.raises(InvalidInput):
-        preregistered_threshold(TARGETS.take(np.array([], dtype=np.intp)), SYNTHETIC)
+        preregistered_threshold(TARGETS.take(np.array([], dtype=np.intp)), SYNTHETIC, chance=Fraction(1, 4))
 
 
 def play(leak: str, seed: int) -> tuple[int, int, float]:
     """Return right guesses, guesses and the bound of one run on a training table with planted canaries."""
     draws = rng(seed)
     canaries = draw_canaries(MIXED.columns, CANARIES, rng=draws)
-    threshold = preregistered_threshold(mixed(canaries), mixed(draw_canaries(MIXED.columns, ROWS, rng=draws)))
+    unseen, public_rows = (mixed(draw_canaries(MIXED.columns, ROWS, rng=draws)) for _ in range(2))
+    threshold = preregistered_threshold(unseen, public_rows, chance=Fraction(1, 400))
     coins = draws.random(CANARIES) < 0.5
     training = np.concatenate([mixed_rows(ROWS, draws), canaries[coins]])
     fresh = mixed_rows(ROWS, draws)
