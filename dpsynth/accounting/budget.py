@@ -76,6 +76,11 @@ class PrivacyBudget:
         return f"epsilon {self.epsilon.normalize():f}, delta {float(self.delta):g}"
 
 
+def as_written(number: float | Decimal | Fraction) -> Fraction:
+    """Return `number` exactly; a float stands for the decimal that a person would write for it."""
+    return Fraction(float.__repr__(number)) if isinstance(number, float) else Fraction(number)
+
+
 def epsilon_rounded_up(epsilon: float | Decimal | Fraction) -> Decimal:
     """Return `epsilon` rounded up at the fourth decimal: the one place where a reported epsilon is rounded.
 
@@ -87,5 +92,4 @@ def epsilon_rounded_up(epsilon: float | Decimal | Fraction) -> Decimal:
     """
     if not math.isfinite(epsilon) or epsilon < 0:
         raise InvalidBudget("an infinite or negative epsilon cannot be reported")
-    exact = Fraction(float.__repr__(epsilon)) if isinstance(epsilon, float) else Fraction(epsilon)
-    return Decimal(math.ceil(exact * 10_000)).scaleb(-4)
+    return Decimal(f"{math.ceil(as_written(epsilon) * 10_000)}e-4")

@@ -11,11 +11,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 from dpsynth.accounting.budget import LARGEST_EPSILON, PrivacyBudget, exact_decimal
-from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
+from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.accounting.zcdp import epsilon_from_rho, rho_from_budget
 from dpsynth.errors import InvalidBudget
 
 _DIGITS = 4
+_STEP = Decimal(1).scaleb(-_DIGITS)
 
 
 class AdaptiveFilter:
@@ -65,12 +66,12 @@ class AdaptiveFilter:
         left, rho = self._delta_to_convert, spent.rho
         if rho is None or left <= 0 or spent.delta > Fraction(self.event_delta):
             return Decimal(0)
-        room = rho_from_budget(PrivacyBudget(self.budget.epsilon, left)) - rho if self._buys_rho(left) else Fraction(0)
+        room = _rho_bought(self.budget.epsilon, left) - rho
         if room <= 0:
             return Decimal(0)
-        largest = min(_rounded_down(Fraction(epsilon_from_rho(room, delta))), LARGEST_EPSILON)
-        while largest > 0 and not self._fits(spent, largest, delta):
-            largest -= Decimal(1).scaleb(-_DIGITS)
+        largest = min(_rounded_down(Fraction(epsilon_from_rho(room, delta))) + _STEP, LARGEST_EPSILON)
+        while largest > 0 and not 0 < _rho_bought(largest, delta) <= room:
+            largest -= _STEP
         return max(largest, Decimal(0))
 
     def describe_remaining(self, spent: PrivacyCost) -> str:
@@ -91,19 +92,12 @@ class AdaptiveFilter:
             return Fraction(0)
         return max(Fraction(self.budget.epsilon) - spent.epsilon, Fraction(0))
 
-    def _buys_rho(self, delta: Decimal) -> bool:
-        try:
-            rho_from_budget(PrivacyBudget(self.budget.epsilon, delta))
-        except InvalidBudget:
-            return False
-        return True
 
-    def _fits(self, spent: PrivacyCost, epsilon: Decimal, delta: Decimal) -> bool:
-        try:
-            rho = rho_from_budget(PrivacyBudget(epsilon, delta))
-        except InvalidBudget:
-            return False
-        return self.admits(spent, PrivacyCost(rho, None, ZERO_COST.delta))
+def _rho_bought(epsilon: Decimal, delta: Decimal) -> Fraction:
+    try:
+        return rho_from_budget(PrivacyBudget(epsilon, delta))
+    except InvalidBudget:
+        return Fraction(0)
 
 
 def _rounded_down(amount: Fraction) -> Decimal:

@@ -54,10 +54,11 @@ def _least(bound: Curve) -> float:
     """Return the smallest value of `bound`, looking ever closer around the best exponent."""
     exponents = EXPONENTS
     values = bound(exponents)
+    least = float(np.min(values))
     for _ in range(_ZOOMS):
         best = int(np.argmin(values))
         below, above = exponents[max(0, best - 1)], exponents[min(len(exponents) - 1, best + 1)]
         exponents = np.geomspace(float(below), float(above), 17)
-        values = np.append(bound(exponents), values[best])
-        exponents = np.append(exponents, exponents[-1])
-    return float(np.min(values))
+        values = bound(exponents)
+        least = min(least, float(np.min(values)))
+    return least

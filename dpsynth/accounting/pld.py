@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from dpsynth.accounting.accountant import EventTally, checked_delta, checked_epsilon, simple_events
+from dpsynth.accounting.budget import as_written
 from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.loss_composition import LossComposition
 from dpsynth.accounting.moments import delta_of_moments, epsilon_of_moments
@@ -76,7 +77,7 @@ class PldAccountant:
         """
         asked = checked_delta(delta)
         cost = self._tally.cost
-        if self._tally.unbounded or Fraction(delta) < cost.delta:
+        if self._tally.unbounded or as_written(delta) < cost.delta:
             return math.inf
         best = math.inf if cost.epsilon is None else float(cost.epsilon)
         if asked == 0.0:
@@ -102,7 +103,7 @@ class PldAccountant:
         cost = self._tally.cost
         if self._tally.unbounded:
             return 1.0
-        best = float(cost.delta) if cost.epsilon is not None and Fraction(epsilon) >= cost.epsilon else 1.0
+        best = float(cost.delta) if cost.epsilon is not None and as_written(epsilon) >= cost.epsilon else 1.0
         for worst in self._treatments():
             if not worst.pairs or worst.hopeless:
                 best = min(best, delta_of_moments(worst.without_pairs().log_moments, asked))

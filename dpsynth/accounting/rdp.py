@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from dpsynth.accounting.accountant import EventTally, checked_delta, checked_epsilon, simple_events
-from dpsynth.accounting.cost import cost_of
+from dpsynth.accounting.budget import as_written
+from dpsynth.accounting.cost import ZERO_COST, cost_of
 from dpsynth.accounting.dominating_pairs import MOST_STEPS
 from dpsynth.accounting.events import (
     DiscreteLaplaceDpEvent,
@@ -77,7 +78,7 @@ class RdpAccountant:
         """
         checked_delta(delta)
         cost = self._tally.cost
-        left = Fraction(delta) - cost.delta
+        left = as_written(delta) - cost.delta
         if left < 0 or self._tally.unbounded:
             return math.inf
         pure = math.inf if cost.epsilon is None else float(cost.epsilon)
@@ -93,7 +94,7 @@ class RdpAccountant:
         if self._tally.unbounded:
             return 1.0
         cost = self._tally.cost
-        within = cost.epsilon is not None and Fraction(epsilon) >= cost.epsilon
+        within = cost.epsilon is not None and as_written(epsilon) >= cost.epsilon
         return min(1.0, float(cost.delta) + (0.0 if within else delta_of_moments(_curve(self._tally), asked)))
 
 
@@ -102,6 +103,8 @@ def _curve(tally: EventTally) -> Curve:
     rho, others = Fraction(0), []
     for event, count in tally.items():
         cost = cost_of(event)
+        if cost == ZERO_COST:
+            continue
         if cost.rho is not None and (cost.epsilon is None or isinstance(event, ExponentialDpEvent)):
             rho += count * cost.rho
         else:
