@@ -1,0 +1,200 @@
+"""Honest releases always agree, and planted mistakes of each kind are caught."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dpsynth.accounting import agreement, rdp
+from dpsynth.accounting.agreement import cross_check
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import (
+    ApproximateDpEvent,
+    ComposedDpEvent,
+    DiscreteGaussianDpEvent,
+    DiscreteLaplaceDpEvent,
+    DpEvent,
+    ExponentialDpEvent,
+    GaussianDpEvent,
+    LaplaceDpEvent,
+    NonPrivateDpEvent,
+    NoOpDpEvent,
+    PoissonSampledDpEvent,
+    SelfComposedDpEvent,
+    ZCDpEvent,
+)
+from dpsynth.accounting.pld import PldAccountant
+from dpsynth.accounting.rdp import RdpAccountant
+from dpsynth.accounting.zcdp import RHO_RESOLUTION, rho_from_budget
+from dpsynth.errors import AccountantsDisagree, InvalidInput
+from tests.accounting.events_drawn import simple_events
+
+
+def in_ledger_units(rho: Fraction) -> Fraction:
+    return math.floor(rho / RHO_RESOLUTION) * RHO_RESOLUTION
+
+
+def selection_and_measurement(
+    budget: PrivacyBudget, *, rounds: int, selection: float, cells: int = 1
+) -> ComposedDpEvent:
+    """Return what a release that selects and measures in turns costs, calibrated to spend all of `budget`."""
+    rho = rho_from_budget(budget)
+    events: list[DpEvent] = []
+    for place in range(rounds):
+        share = in_ledger_units(rho * Fraction(1 + place % 3, sum(1 + other % 3 for other in range(rounds))))
+        drawn = in_ledger_units(share * Fraction(selection).limit_denominator(10**6))
+        if drawn:
+            events.append(ExponentialDpEvent(Fraction(math.floor(math.sqrt(8 * drawn) * 10**9 * (1 - 1e-9)), 10**9)))
+        if drawn < share:
+            variance = Fraction(math.ceil(cells / (2 * (share - drawn)) * 1000 * (1 + Fraction(1, 10**6))), 1000)
+            events.append(DiscreteGaussianDpEvent(variance, cells))
+    return ComposedDpEvent(tuple(events))
+
+
+@pytest.mark.parametrize("selection", [0.0, 0.1, 0.5, 0.99, 1.0])
+@pytest.mark.parametrize(("epsilon", "delta"), [("1", "1e-6"), ("0.1", "1e-9"), ("10", "1e-5"), ("0.12345", "1e-6")])
+def test_an_honest_release_agrees_and_spends_its_claim(epsilon: str, delta: str, selection: float) -> None:
+    claim = PrivacyBudget(epsilon, delta)
+    found = cross_check(selection_and_measurement(claim, rounds=20, selection=selection), claim)
+    rounded = claim.epsilon.quantize(Decimal("0.0001"), rounding="ROUND_CEILING")
+    assert found.pld_epsilon <= found.rdp_epsilon <= found.zcdp_epsilon <= rounded
+    assert found.zcdp_epsilon >= claim.epsilon * Decimal("0.99")
+    assert found.pld_epsilon >= claim.epsilon * Decimal("0.85")
+
+
+@pytest.mark.parametrize("cells", [2, 4, 9, 100])
+def test_units_of_several_rows_agree(cells: int) -> None:
+    claim = PrivacyBudget(1, "1e-6")
+    found = cross_check(selection_and_measurement(claim, rounds=20, selection=0.3, cells=cells), claim)
+    assert found.pld_epsilon <= 1
+
+
+@settings(max_examples=25)
+@given(st.lists(simple_events, min_size=1, max_size=5))
+def test_right_accountants_never_disagree_with_one_another(events: list[DpEvent]) -> None:
+    event = ComposedDpEvent(tuple(events))
+    claim = PrivacyBudget(50, "1e-6")
+    found = cross_check(event, claim)
+    assert 0 <= found.pld_epsilon <= found.rdp_epsilon <= found.zcdp_epsilon + Decimal("0.0001")
+
+
+@pytest.mark.parametrize(
+    ("event", "epsilon", "delta"),
+    [
+        (SelfComposedDpEvent(ApproximateDpEvent(Decimal("0.1"), Decimal(0)), 3), "0.3", "0"),
+        (SelfComposedDpEvent(ApproximateDpEvent(Decimal("0.1"), Decimal(0)), 10), "1", "1e-6"),
+        (DiscreteLaplaceDpEvent(Fraction(10), 1), "0.1", "0"),
+        (LaplaceDpEvent(10.0), "0.1", "1e-6"),
+        (ApproximateDpEvent(Decimal("0.5"), Decimal("1e-7")), "0.5", "1e-6"),
+        (ZCDpEvent(rho_from_budget(PrivacyBudget("0.7", "1e-7"))), "0.7", "1e-7"),
+        (NoOpDpEvent(), "0.1", "0"),
+    ],
+    ids=repr,
+)
+def test_claims_that_are_exactly_spent_pass(event: DpEvent, epsilon: str, delta: str) -> None:
+    found = cross_check(event, PrivacyBudget(epsilon, delta))
+    assert found.pld_epsilon <= found.rdp_epsilon <= found.zcdp_epsilon <= Decimal(epsilon)
+
+
+@pytest.mark.parametrize("selection", [0.0, 0.5, 1.0])
+def test_halved_noise_is_caught(selection: float) -> None:
+    claim = PrivacyBudget(1, "1e-6")
+    honest = selection_and_measurement(claim, rounds=20, selection=selection)
+    halved = []
+    for event in honest.events:
+        if isinstance(event, DiscreteGaussianDpEvent):
+            halved.append(DiscreteGaussianDpEvent(event.variance / 4, event.squared_sensitivity))
+        elif isinstance(event, ExponentialDpEvent):
+            halved.append(ExponentialDpEvent(2 * event.epsilon))
+    with pytest.raises(AccountantsDisagree):
+        cross_check(ComposedDpEvent(tuple(halved)), claim)
+
+
+def test_one_event_too_many_is_caught() -> None:
+    claim = PrivacyBudget(1, "1e-6")
+    honest = selection_and_measurement(claim, rounds=20, selection=0.5)
+    with pytest.raises(AccountantsDisagree, match="is claimed, but the events cost"):
+        cross_check(ComposedDpEvent((*honest.events, honest.events[0])), claim)
+
+
+@pytest.mark.parametrize("event", [PoissonSampledDpEvent(0.01, GaussianDpEvent(100.0)), NonPrivateDpEvent()], ids=repr)
+def test_what_no_exact_sum_proves_is_not_certified(event: DpEvent) -> None:
+    with pytest.raises(AccountantsDisagree, match="prove nothing"):
+        cross_check(event, PrivacyBudget(10, "1e-6"))
+
+
+def test_deltas_of_events_beyond_the_claim_are_caught() -> None:
+    with pytest.raises(AccountantsDisagree):
+        cross_check(ApproximateDpEvent(Decimal("0.1"), Decimal("2e-6")), PrivacyBudget(1, "1e-6"))
+
+
+def test_a_gaussian_never_keeps_a_pure_claim() -> None:
+    with pytest.raises(AccountantsDisagree):
+        cross_check(GaussianDpEvent(1e3), PrivacyBudget(1, 0))
+
+
+def test_an_unsupported_event_is_named() -> None:
+    with pytest.raises((InvalidInput, AccountantsDisagree)):
+        cross_check(PoissonSampledDpEvent(0.5, DiscreteGaussianDpEvent(Fraction(1), 1)), PrivacyBudget(1, "1e-6"))
+
+
+class Forgetful:
+    """An accountant that loses one of the events of a list, or all but one of the repetitions of an event."""
+
+    def __init__(self, engine: Callable[[], RdpAccountant | PldAccountant]) -> None:
+        self.engine = engine
+
+    def __call__(self) -> Forgetful:
+        self.inner = self.engine()
+        return self
+
+    def compose(self, event: DpEvent) -> RdpAccountant | PldAccountant:
+        match event:
+            case ComposedDpEvent(events):
+                return self.inner.compose(ComposedDpEvent(events[:-1]))
+            case SelfComposedDpEvent(inner, _):
+                return self.inner.compose(inner)
+        return self.inner.compose(event)
+
+
+MISCOUNTED = [
+    selection_and_measurement(PrivacyBudget(1, "1e-6"), rounds=20, selection=0.5),
+    selection_and_measurement(PrivacyBudget(1, "1e-6"), rounds=20, selection=0.05),
+    SelfComposedDpEvent(ApproximateDpEvent(Decimal("0.1"), Decimal(0)), 10),
+    SelfComposedDpEvent(LaplaceDpEvent(10.0), 4),
+]
+
+
+@pytest.mark.parametrize("event", MISCOUNTED, ids=["half selection", "little selection", "ten answers", "four Laplace"])
+@pytest.mark.parametrize(("name", "engine"), [("RdpAccountant", RdpAccountant), ("PldAccountant", PldAccountant)])
+def test_an_accountant_that_loses_an_event_is_caught(
+    monkeypatch: pytest.MonkeyPatch, name: str, engine: Callable[[], RdpAccountant | PldAccountant], event: DpEvent
+) -> None:
+    claim = PrivacyBudget(1, "1e-6")
+    cross_check(event, claim)
+    monkeypatch.setattr(agreement, name, Forgetful(engine))
+    with pytest.raises(AccountantsDisagree):
+        cross_check(event, claim)
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_a_conversion_that_is_off_by_a_tenth_is_caught(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
+    claim = PrivacyBudget(1, "1e-6")
+    event = selection_and_measurement(claim, rounds=5, selection=0.5)
+    right = rdp.epsilon_of_moments
+    monkeypatch.setattr(rdp, "epsilon_of_moments", lambda curve, delta: factor * right(curve, delta))
+    with pytest.raises(AccountantsDisagree):
+        cross_check(event, claim)
+
+
+def test_accountants_that_are_far_apart_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PldAccountant, "get_epsilon", lambda self, delta: 0.3)
+    claim = PrivacyBudget(1, "1e-6")
+    with pytest.raises(AccountantsDisagree, match="far apart"):
+        cross_check(selection_and_measurement(claim, rounds=2, selection=0.5), claim)
