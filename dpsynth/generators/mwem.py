@@ -23,6 +23,10 @@ from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
 
 
+_FINAL_TOLERANCE = 1e-5
+"""The last fit may take its time: it is the one that rows are sampled from."""
+
+
 @dataclass(frozen=True, slots=True)
 class MWEM:
     """Multiplicative weights with the exponential mechanism, on pairs of columns.
@@ -41,7 +45,7 @@ class MWEM:
     rounds: int | None = None
     selection_share: float = 0.15
     initial_share: float = 0.2
-    largest_model: int = 1_000_000
+    largest_model: int = 200_000
     largest_marginal: int = 100_000
 
     def __post_init__(self) -> None:
@@ -89,6 +93,9 @@ class MWEM:
                     answers.append(chosen)
                     model = estimate(domain, [as_measurement(answer) for answer in answers], warm_start=model)
                     advance(1)
+        model = estimate(
+            domain, [as_measurement(answer) for answer in answers], warm_start=model, tolerance=_FINAL_TOLERANCE
+        )
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
