@@ -10,15 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from dpsynth.accounting.accountant import simple_events
 from dpsynth.accounting.budget import PrivacyBudget, epsilon_rounded_up
 from dpsynth.accounting.cost import PrivacyCost, cost_of
 from dpsynth.accounting.events import DpEvent, ExponentialDpEvent
-from dpsynth.accounting.pld import PldAccountant
-from dpsynth.accounting.rdp import RdpAccountant
 from dpsynth.accounting.zcdp import epsilon_from_rho
 from dpsynth.errors import AccountantsDisagree
+
+if TYPE_CHECKING:
+    from dpsynth.accounting.pld import PldAccountant
+    from dpsynth.accounting.rdp import RdpAccountant
 
 ABSOLUTE_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-5
@@ -52,6 +55,10 @@ def cross_check(event: DpEvent, claim: PrivacyBudget) -> Agreement:
         AccountantsDisagree: some accountant finds more than the claim, or two accountants cannot both be right.
         InvalidInput: some part of `event` is not supported.
     """
+    # Both need SciPy, which is loaded where something is certified and not by everybody who imports the package.
+    from dpsynth.accounting.pld import PldAccountant
+    from dpsynth.accounting.rdp import RdpAccountant
+
     summed = _epsilon_of_sums(cost_of(event), claim.delta)
     if summed is None:
         raise AccountantsDisagree(

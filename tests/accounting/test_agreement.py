@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpsynth.accounting import agreement, rdp
+from dpsynth.accounting import pld, rdp
 from dpsynth.accounting.agreement import cross_check
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import (
@@ -172,13 +173,16 @@ MISCOUNTED = [
 
 
 @pytest.mark.parametrize("event", MISCOUNTED, ids=["half selection", "little selection", "ten answers", "four Laplace"])
-@pytest.mark.parametrize(("name", "engine"), [("RdpAccountant", RdpAccountant), ("PldAccountant", PldAccountant)])
+@pytest.mark.parametrize(("module", "engine"), [(rdp, RdpAccountant), (pld, PldAccountant)], ids=["rdp", "pld"])
 def test_an_accountant_that_loses_an_event_is_caught(
-    monkeypatch: pytest.MonkeyPatch, name: str, engine: Callable[[], RdpAccountant | PldAccountant], event: DpEvent
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    engine: type[RdpAccountant] | type[PldAccountant],
+    event: DpEvent,
 ) -> None:
     claim = PrivacyBudget(1, "1e-6")
     cross_check(event, claim)
-    monkeypatch.setattr(agreement, name, Forgetful(engine))
+    monkeypatch.setattr(module, engine.__name__, Forgetful(engine))
     with pytest.raises(AccountantsDisagree):
         cross_check(event, claim)
 
