@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from dpsynth.curator._sealed import Private
 from dpsynth.curator.rows import PrivateRows, compact
 from dpsynth.curator.sources.base import Cells, RowSource
 from dpsynth.curator.sources.csv_file import CsvFile
-from dpsynth.curator.sources.frame import Frame, frame_from_arrow
+from dpsynth.curator.sources.frame import Frame, frame_from_arrow, is_frame
 from dpsynth.curator.sources.parquet_file import ParquetFile
 from dpsynth.errors import TableError
 from dpsynth.ledger import OpenToken
@@ -27,8 +26,15 @@ from dpsynth.randomness import NoiseSource, secret_coins, uniform_words
 from dpsynth.schema.codec import encode_cells
 from dpsynth.schema.schema import Schema
 
-TableLike: TypeAlias = str | Path | pd.DataFrame | object
+if TYPE_CHECKING:
+    import pandas as pd
+
+TableLike: TypeAlias = Union[str, Path, "pd.DataFrame", object]
 """A path to a CSV or Parquet file, a pandas frame, or an object with `__arrow_c_stream__`."""
+
+
+_NAMELESS = frozenset({"<NA>", "NaT", "nan", "None"})
+"""How missing values of pandas and numpy write themselves."""
 
 
 def source_of(data: TableLike, schema: Schema) -> RowSource:
@@ -37,13 +43,13 @@ def source_of(data: TableLike, schema: Schema) -> RowSource:
     Raises:
         TableError: when nothing here can read it.
     """
-    if isinstance(data, pd.DataFrame):
-        return Frame(data)
     if isinstance(data, (str, Path)):
         path = Path(data)
         if path.suffix.lower() in {".parquet", ".pq"}:
             return ParquetFile(path)
         return CsvFile(path, delimiter=schema.dialect.delimiter, encoding=schema.dialect.encoding)
+    if is_frame(data):
+        return Frame(data)
     if hasattr(data, "__arrow_c_stream__"):
         return frame_from_arrow(data)
     raise TableError(
@@ -129,15 +135,15 @@ def _encode_all(source: RowSource, schema: Schema) -> tuple[NDArray[np.int32], N
     places = check_header(source, schema)
     unit_column = schema.unit.id_column
     coded = [np.empty((0, len(schema.columns)), dtype=np.int32)]
-    identifiers: list[object] = []
+    numbers: dict[str, int] = {}
+    units: list[int] = []
     for batch in source.batches():
         coded.append(encode_cells(schema, {column.name: batch[places[column.name]] for column in schema.columns}))
         if unit_column is not None:
-            identifiers.extend(_identifier(cell) for cell in _objects(batch[places[unit_column]]))
+            named = (_identifier(cell) for cell in _objects(batch[places[unit_column]]))
+            units.extend(numbers.setdefault(name, len(numbers)) for name in named)
     codes = np.concatenate(coded)
-    if unit_column is None:
-        return codes, None
-    return codes, pd.factorize(np.asarray([*identifiers, ""], dtype=object))[0][:-1].astype(np.intp)
+    return codes, None if unit_column is None else np.asarray(units, dtype=np.intp)
 
 
 def _objects(cells: Cells) -> list[object]:
@@ -146,14 +152,13 @@ def _objects(cells: Cells) -> list[object]:
 
 def _identifier(cell: object) -> str:
     """Return the text that names a unit; all rows without a usable name share one unit, so they stay bounded."""
-    if cell is None or cell is pd.NA or cell is pd.NaT:
-        return ""
     if isinstance(cell, float):
         return "" if cell != cell else (str(int(cell)) if cell.is_integer() else repr(cell))
     try:
-        return str(cell).strip()
+        text = str(cell).strip()
     except Exception:  # noqa: BLE001 - any object may stand in a cell, and none may stop the run
         return ""
+    return "" if text in _NAMELESS else text
 
 
 def _bounded(units: NDArray[np.intp], most: int, noise: NoiseSource) -> NDArray[np.intp]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-
-import pandas as pd
+from typing import TYPE_CHECKING, TypeGuard
 
 from dpsynth.curator.sources.base import Cells
 from dpsynth.errors import TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BATCH_ROWS = 200_000
 
@@ -43,8 +46,15 @@ class Frame:
             yield [part.iloc[:, place].to_numpy(dtype=object) for place in range(part.shape[1])]
 
 
+def is_frame(data: object) -> TypeGuard[pd.DataFrame]:
+    """Return whether `data` is a pandas frame; nobody can hold one before pandas is loaded, so this loads nothing."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, pandas.DataFrame)
+
+
 def frame_from_arrow(data: object) -> Frame:
     """Return a frame from an object with `__arrow_c_stream__`, such as a polars frame or a DuckDB relation."""
+    import pandas as pd
     import pyarrow as pa
 
     return Frame(pa.table(data).to_pandas(types_mapper=pd.ArrowDtype))
