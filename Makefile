@@ -46,4 +46,4 @@ docs: $(VENV)/installed
 	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
 clean:
-	rm -rf $(DEMO_VENV) $(VENV) build dist docs/_build docs/_notebooks .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(DEMO_VENV) $(DEMO_OUT) $(VENV) build dist docs/_build docs/_notebooks .mypy_cache .ruff_cache .pytest_cache .hypothesis
