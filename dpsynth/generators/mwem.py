@@ -22,7 +22,6 @@ from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
 
-
 _FINAL_TOLERANCE = 1e-5
 """The last fit may take its time: it is the one that rows are sampled from."""
 
