@@ -20,7 +20,10 @@ from dpsynth.schema.domain import Clique
 GRID = 1024
 """Scores are whole multiples of 1/GRID rows: integers have an exact sensitivity, floats do not."""
 
-_LARGEST_GRID_VALUE = float(1 << 50)
+_LARGEST_SUM = 1 << 60
+"""A distance and a penalty stay below this on the grid, so no score leaves 64 bits and no sum wraps around."""
+
+_LARGEST_WEIGHT = 1 << 20
 
 
 def select_clique(
@@ -43,18 +46,20 @@ def select_clique(
     candidates = ordered_candidates(estimates, counter.domain)
     if not candidates:
         raise InvalidInput("there is no candidate to select from")
-    if any(weights[clique] < 1 for clique in candidates):
-        raise InvalidInput("weights of candidates must be positive integers")
+    if any(type(weights[clique]) is not int or not 1 <= weights[clique] <= _LARGEST_WEIGHT for clique in candidates):
+        raise InvalidInput(f"weights of candidates must be whole numbers from 1 to {_LARGEST_WEIGHT}")
+    asked = [
+        (weights[clique], _on_grid(counter, clique, estimates[clique]), _bounded(penalties[clique]))
+        for clique in candidates
+    ]
+    counts = [counter.query(clique).value for clique in candidates]
+    # From here on nothing that a caller sent is called or converted, and nothing can raise: that would be an answer.
     scores = np.empty(len(candidates), dtype=np.int64)
-    for place, clique in enumerate(candidates):
-        query = counter.query(clique)
-        estimate = np.clip(np.nan_to_num(estimates[clique]) * GRID, -_LARGEST_GRID_VALUE, _LARGEST_GRID_VALUE)
-        if estimate.shape != counter.domain.shape(clique):
-            raise InvalidInput(f"the estimate of {clique} must have shape {counter.domain.shape(clique)}")
-        distance = int(np.abs(unseal(query.value) * GRID - np.rint(estimate).astype(np.int64)).sum())
-        penalty = round(penalties[clique] * GRID)
-        scores[place] = weights[clique] * (distance - penalty)
-    largest_weight = max(weights[clique] for clique in candidates)
+    for place, (weight, estimate, penalty) in enumerate(asked):
+        exact = np.minimum(unseal(counts[place]), _most_rows(estimate))
+        distance = int(np.abs(exact * GRID - estimate).sum())
+        scores[place] = max(min(weight * (distance - penalty), 1 << 62), -(1 << 62))
+    largest_weight = max(weight for weight, _, _ in asked)
     reach = counter.sensitivity.l1 * GRID * largest_weight
     moved = Sensitivity(l1=reach * len(candidates), squared_l2=reach**2 * len(candidates), linf=reach)
     choice = gate.release(
@@ -63,3 +68,23 @@ def select_clique(
         purpose=f"select one of {len(candidates)} marginals",
     )
     return candidates[choice]
+
+
+def _on_grid(counter: MarginalCounter, clique: Clique, estimate: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return an estimate as whole grid steps in a plain array of our own, its cells bounded so that sums fit."""
+    plain = np.array(estimate, dtype=np.float64, subok=False, copy=True)
+    if plain.shape != counter.domain.shape(clique):
+        raise InvalidInput(f"the estimate of {clique} must have shape {counter.domain.shape(clique)}")
+    largest = float(_most_rows(plain))
+    return np.rint(np.clip(np.nan_to_num(plain), -largest, largest) * GRID).astype(np.int64)
+
+
+def _most_rows(cells: NDArray[np.generic]) -> int:
+    """Return the largest count per cell that is told apart; bounding counts cannot raise the sensitivity."""
+    return _LARGEST_SUM // (2 * GRID * max(cells.size, 1))
+
+
+def _bounded(penalty: float) -> int:
+    """Return a penalty in grid steps."""
+    largest = _LARGEST_SUM / GRID
+    return round(min(max(float(penalty), -largest), largest) * GRID)
