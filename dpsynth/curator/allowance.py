@@ -7,6 +7,8 @@ it at the full reservation, so budget can be lost but privacy cannot.
 
 from __future__ import annotations
 
+import os
+import threading
 from decimal import Decimal
 from fractions import Fraction
 
@@ -25,7 +27,7 @@ class Allowance:
     Source: sums of rho chosen adaptively stay valid: Feldman and Zrnic 2021, theorem 4.3; Whitehouse et al. 2023.
     """
 
-    __slots__ = ("_charged", "_closed", "_spent", "dataset", "rho")
+    __slots__ = ("_charged", "_closed", "_lock", "_process", "_spent", "dataset", "rho")
 
     def __init__(self, dataset: str, rho: Fraction) -> None:
         """Start with nothing spent."""
@@ -34,6 +36,9 @@ class Allowance:
         self._spent = Fraction(0)
         self._charged: list[tuple[str, DpEvent]] = []
         self._closed = False
+        self._lock = threading.Lock()
+        # A forked copy would draw the same allowance down a second time, unseen by the ledger.
+        self._process = os.getpid()
 
     @property
     def remaining_rho(self) -> Fraction:
@@ -46,25 +51,37 @@ class Allowance:
         return tuple(self._charged)
 
     def charge(self, purpose: str, event: DpEvent) -> None:
-        """Book `event`.
+        """Book `event`; safe across threads.
 
         Raises:
-            BudgetExceeded: it does not fit, is not zero-concentrated, or the allowance is closed; nothing is booked.
+            BudgetExceeded: it does not fit, is not zero-concentrated, or the allowance is closed or was reserved by
+                another process; nothing is booked.
         """
         cost = cost_of(event)
-        if self._closed or cost.rho is None or cost.delta != 0 or cost.rho > self.remaining_rho:
-            asked = "an unbounded cost" if cost.rho is None else f"rho {float(cost.rho):.6g} for '{purpose}'"
-            left = "nothing: this allowance is closed" if self._closed else f"rho {float(self.remaining_rho):.6g}"
-            raise BudgetExceeded(
-                self.dataset,
-                asked=f"{asked} inside one release",
-                remaining=left,
-                largest_epsilon=Decimal(0),
-                delta=Decimal(0),
-            )
-        self._spent += cost.rho
-        self._charged.append((purpose, event))
+        with self._lock:
+            if not self._is_usable() or cost.rho is None or cost.delta != 0 or cost.rho > self.remaining_rho:
+                raise self._refusal(purpose, cost.rho)
+            self._spent += cost.rho
+            self._charged.append((purpose, event))
 
     def close(self) -> None:
         """End the allowance; later charges are refused."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
+
+    def _is_usable(self) -> bool:
+        return not self._closed and os.getpid() == self._process
+
+    def _refusal(self, purpose: str, rho: Fraction | None) -> BudgetExceeded:
+        if self._is_usable():
+            left = f"rho {float(self.remaining_rho):.6g}"
+        else:
+            left = "nothing: this allowance is closed, or belongs to another process"
+        asked = "an unbounded cost" if rho is None else f"rho {float(rho):.6g} for '{purpose}'"
+        return BudgetExceeded(
+            self.dataset,
+            asked=f"{asked} inside one release",
+            remaining=left,
+            largest_epsilon=Decimal(0),
+            delta=Decimal(0),
+        )

@@ -117,7 +117,7 @@ class Curator:
     @property
     def certifiable(self) -> bool:
         """Whether the noise came from a source that a certificate may vouch for."""
-        return self._noise.certifiable
+        return type(self._noise) is SystemNoise and self._noise.certifiable
 
     @property
     def planted(self) -> int:
@@ -152,16 +152,18 @@ class Curator:
         )
         token = self._ledger.open(reservation)
         allowance = Allowance(self.schema.dataset, rho)
-        settled: tuple[tuple[str, DpEvent], ...] = (("ended by an unexpected error", ZCDpEvent(rho)),)
+        settled: tuple[tuple[str, DpEvent], ...] = (("ended before it was asked to", ZCDpEvent(rho)),)
         try:
             counter = MarginalCounter(self._load(token), self.domain, self.schema.unit)
-            yield _Session(counter, allowance, Gate(allowance, self._noise))
+            try:
+                yield _Session(counter, allowance, Gate(allowance, self._noise))
+            except (DpsynthError, KeyboardInterrupt):
+                settled = allowance.charged
+                raise
             settled = allowance.charged
-        except (DpsynthError, KeyboardInterrupt):
-            settled = allowance.charged
-            raise
         finally:
-            # An unexpected error may itself depend on the rows, so it is an answer that costs everything reserved.
+            # Rows that cannot be read, and errors that nobody foresaw, may depend on the rows: that they happened is an
+            # answer, and it costs everything reserved.
             allowance.close()
             self._charged.extend(settled)
             self._ledger.settle(token, settled)

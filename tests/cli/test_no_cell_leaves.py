@@ -93,4 +93,4 @@ def test_in_no_message_about_an_unexpected_error(
     assert CANARY not in outcome.err + outcome.out
     shown = run("ledger", "show")
     assert "settled" in shown.out
-    assert "ended by an unexpected error" not in shown.err
+    assert "Traceback" not in shown.err

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from fractions import Fraction
 
 import numpy as np
@@ -87,3 +90,42 @@ def test_noise_follows_the_querys_sensitivity() -> None:
     # The standard error of a standard deviation from 20,000 cells is 0.5 %.
     assert 9.6 < spreads[0] < 10.4
     assert 2.85 < spreads[1] / spreads[0] < 3.15
+
+
+def test_a_forked_copy_of_an_allowance_answers_nothing() -> None:
+    """The ledger of the parent would never hear of it."""
+    allowance = Allowance("clinic", Fraction(1))
+    child = os.fork()
+    if child == 0:
+        try:
+            allowance.charge("in the child", ZCDpEvent(Fraction(1, 2)))
+        except BudgetExceeded:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    allowance.charge("in the parent", ZCDpEvent(Fraction(1)))
+
+
+def test_threads_share_one_allowance() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(50):
+            allowance = Allowance("clinic", Fraction(1))
+            granted: list[int] = []
+
+            def ask(allowance: Allowance = allowance, granted: list[int] = granted) -> None:
+                try:
+                    allowance.charge("all of it", ZCDpEvent(Fraction(1)))
+                except BudgetExceeded:
+                    return
+                granted.append(1)
+
+            threads = [threading.Thread(target=ask) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(granted) == 1
+    finally:
+        sys.setswitchinterval(interval)
