@@ -63,7 +63,8 @@ def release(
     internal = Path(internal_folder) if internal_folder is not None else folder.with_name(folder.name + "-internal")
     schema = schema if isinstance(schema, Schema) else Schema.from_yaml(Path(schema))
     maker = find_generator(generator) if isinstance(generator, str) else generator
-    plan_release(schema, budget, ledger=ledger, generator=maker.name, policy=policy)
+    plan = plan_release(schema, budget, ledger=ledger, generator=maker.name, policy=policy)
+    plan.require_a_chance(override)
     check_destination(folder, table_name, rows=rows or schema.public_rows, columns=len(schema.columns))
     check_internal_folder(internal, release_folder=folder)
     rng = np.random.default_rng(seed)
@@ -90,5 +91,6 @@ def release(
     made = WithheldRelease(judged.table, certificate, tuple(dict(line) for line in facts.ledger_extract))
     if not certificate.exportable:
         withhold(internal / "withheld", made)
+        ledger.note(schema.dataset, made.note, release_id=curator.release_id)
         raise CertificationRefused(certificate.verdict.value, certificate.reasons, advice_on_withheld(internal))
     return export(made, certificate, out=folder, internal_folder=internal, ledger=ledger)

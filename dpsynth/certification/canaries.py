@@ -134,10 +134,19 @@ def draw_canaries(
     if reason:
         nothing = np.empty((0, len(schema.columns)), dtype=np.int32)
         return CanaryPlan(schema, policy, claim, nothing, np.empty(0, dtype=np.bool_), 0.0, reason)
-    units = schema.public_rows or 0
-    count = min(policy.canaries, math.floor(policy.canary_share * units))
+    count = _count(schema, policy)
     rows = instrument.draw_canaries(schema.columns, count, rng=rng)
     return CanaryPlan(schema, policy, claim, rows, secret_coins(noise, count, 1, 2), _threshold(schema, policy, rng))
+
+
+def planned_canaries(schema: Schema, policy: Policy) -> tuple[int, str]:
+    """Return how many canaries a release will draw, and if none, why; public knowledge alone decides."""
+    reason = _why_none(schema, policy)
+    return (0, reason) if reason else (_count(schema, policy), "")
+
+
+def _count(schema: Schema, policy: Policy) -> int:
+    return min(policy.canaries, math.floor(policy.canary_share * (schema.public_rows or 0)))
 
 
 def _threshold(schema: Schema, policy: Policy, rng: np.random.Generator) -> float:

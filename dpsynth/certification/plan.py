@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpsynth.accounting.budget import PrivacyBudget
@@ -9,10 +12,17 @@ from dpsynth.accounting.cost import cost_of
 from dpsynth.accounting.events import ZCDpEvent
 from dpsynth.accounting.filter import AdaptiveFilter
 from dpsynth.accounting.zcdp import rho_from_budget
-from dpsynth.certification.policy import Policy
-from dpsynth.errors import SchemaError, SchemaProblem
+from dpsynth.attacks.bounds import clopper_pearson
+from dpsynth.certification.canaries import planned_canaries
+from dpsynth.certification.certificate import Override
+from dpsynth.certification.facts import Attempt, attempts_among
+from dpsynth.certification.policy import Policy, Verdict
+from dpsynth.errors import CertificationRefused, InvalidInput, SchemaError, SchemaProblem
 from dpsynth.ledger import Ledger
 from dpsynth.schema.schema import Schema
+
+_LUCKIEST_SHARE = 0.65
+"""Coins that include more of the canaries than this do not happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,8 @@ class ReleasePlan:
         left_after: what will be left, in words.
         columns: number of columns.
         cells: number of value combinations of the declared domain.
+        gate: what the canaries can show, in words.
+        obstacles: why this release cannot pass whatever comes out, in sentences; empty where it can.
     """
 
     dataset: str
@@ -42,6 +54,22 @@ class ReleasePlan:
     left_after: str
     columns: int
     cells: int
+    gate: str
+    obstacles: tuple[str, ...]
+
+    def require_a_chance(self, override: Override | None) -> None:
+        """Refuse a release that could not pass, before it is paid for, unless a person takes the decision.
+
+        Raises:
+            CertificationRefused: it cannot pass, and nobody overrides that; nothing was charged.
+        """
+        if self.obstacles and override is None:
+            raise CertificationRefused(
+                Verdict.INCONCLUSIVE.value,
+                self.obstacles,
+                "Nothing was read or charged. A named person may order the release all the same: --override-by NAME "
+                "--override-reason WHY; both go on the certificate.",
+            )
 
 
 def plan_release(
@@ -50,19 +78,22 @@ def plan_release(
     """Return the plan of a release, or refuse it; neither reads data nor writes to the ledger.
 
     Raises:
+        InvalidInput: the ledger is in memory only.
         SchemaError: blanks, or no declared number of units.
         InvalidBudget: the policy can never certify the claim.
         BudgetNotSet: the data set has no budget.
         BudgetExceeded: the claim does not fit into what is left.
     """
     schema.require_complete()
+    if not ledger.durable:
+        raise InvalidInput("a release needs a ledger on disk: what it costs must be remembered for ever")
     if schema.public_rows is None:
         raise SchemaError(
             schema.dataset,
             [
                 SchemaProblem(
                     "dpsynth.public_rows",
-                    "declare about how many people the table holds, from public knowledge: delta must stay below one "
+                    "declare about how many units the table holds, from public knowledge: delta must stay below one "
                     "over it, and it bounds the number of canaries",
                 )
             ],
@@ -73,6 +104,7 @@ def plan_release(
     ledger.require_room(schema.dataset, event, asked=str(claim))
     budget = ledger.budget(schema.dataset)
     after = ledger.spent(schema.dataset) + cost_of(event)
+    gate, obstacles = _outlook(schema, policy, attempts_among(ledger.entries(schema.dataset)))
     return ReleasePlan(
         dataset=schema.dataset,
         unit=schema.unit.describe(),
@@ -84,4 +116,40 @@ def plan_release(
         left_after=AdaptiveFilter(budget).describe_remaining(after),
         columns=len(schema.columns),
         cells=schema.domain.cells(),
+        gate=gate,
+        obstacles=obstacles,
     )
+
+
+def _outlook(schema: Schema, policy: Policy, attempts: Sequence[Attempt]) -> tuple[str, tuple[str, ...]]:
+    """Return what the canaries can show, and what already stands against a PASS."""
+    obstacles = []
+    count, reason = planned_canaries(schema, policy)
+    tolerated = f"{float(policy.canary_tolerance):.0%}"
+    if reason:
+        gate = reason
+        obstacles.append(reason)
+    else:
+        gate = f"{count} canaries; with none recognised they give away at most {_bound(count, 0.5, policy):.1%}"
+        gate += f" (tolerated: {tolerated})"
+        if _bound(count, _LUCKIEST_SHARE, policy) > policy.canary_tolerance:
+            units = math.ceil(_canaries_needed(policy) / policy.canary_share)
+            declared = (
+                f"{schema.public_rows:,} units are declared, and about {units:,} are needed before a release can pass"
+            )
+            obstacles.append(f"{gate}; {declared}")
+    if len(attempts) >= policy.attempts_allowed:
+        obstacles.append(
+            f"{len(attempts)} trainings since the last export were refused, and {policy.attempts_allowed} are allowed. "
+            f"{policy.reasons['attempts_allowed']} Let one of the withheld releases go (dpsynth override), or none"
+        )
+    return gate, tuple(obstacles)
+
+
+def _bound(canaries: int, included: float, policy: Policy) -> float:
+    """Return the bound on what is given away if that share of the canaries is included and none is recognised."""
+    return clopper_pearson(0, math.floor(canaries * included), confidence=policy.confidence).upper
+
+
+def _canaries_needed(policy: Policy) -> int:
+    return next(count for count in itertools.count(2) if _bound(count, 0.5, policy) <= policy.canary_tolerance)
