@@ -10,7 +10,8 @@ from dpsynth.certification.certificate import Certificate, Override
 from dpsynth.certification.facts import EXPORTED
 from dpsynth.certification.signing import load_or_create_key
 from dpsynth.certification.withheld import WithheldRelease, read_withheld
-from dpsynth.ledger import Ledger
+from dpsynth.errors import BundleError
+from dpsynth.ledger import EntryKind, Ledger
 from dpsynth.progress import phase
 from dpsynth.report import render_report
 
@@ -59,11 +60,30 @@ def export_withheld(internal_folder: str | Path, override: Override, *, out: str
     """Export a refused release because a named person decides so; nothing is trained or charged again.
 
     Raises:
-        BundleError: there is no withheld release, or `out` cannot be written.
+        BundleError: there is no withheld release, this ledger does not hold it as it is, it was exported before, or
+            `out` cannot be written.
 
     Privacy: post-processing of what was charged before. The decision is outside the claim; the certificate shows it.
     """
     folder, internal = Path(out), Path(internal_folder)
     made = read_withheld(internal / "withheld")
+    _require_held(made, ledger)
     check_destination(folder, made.certificate.document.artefacts.table_file, rows=made.table.rows)
     return export(made, made.overridden(override), out=folder, internal_folder=internal, ledger=ledger)
+
+
+def _require_held(made: WithheldRelease, ledger: Ledger) -> None:
+    """Refuse what the ledger does not know as withheld, and what has left already."""
+    release_id = made.certificate.document.scope.release_id
+    notes = {
+        entry.purpose
+        for entry in ledger.entries(made.table.schema.dataset)
+        if entry.kind is EntryKind.NOTE and entry.release_id == release_id
+    }
+    if made.note not in notes:
+        raise BundleError(
+            "this ledger does not hold the withheld release in this form: name the ledger that was charged for it. If "
+            "its files were edited, it is lost."
+        )
+    if EXPORTED in notes:
+        raise BundleError("this release was exported before; copy that release folder instead")

@@ -6,6 +6,7 @@ verdict does not allow export, not because it holds rows.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,11 @@ class WithheldRelease:
     table: SyntheticTable
     certificate: Certificate
     ledger_extract: tuple[dict[str, JsonValue], ...]
+
+    @property
+    def note(self) -> str:
+        """The ledger note that binds what is withheld, so that nobody can edit it before it is let go."""
+        return f"withheld, certificate {hashlib.sha256(self.certificate.to_json()).hexdigest()}"
 
     def overridden(self, override: Override) -> Certificate:
         """Return the certificate with the decision of a person on it; its verdict stays what it was."""
