@@ -14,6 +14,22 @@ from dpsynth.schema.table import SyntheticTable
 
 _MOST_NAMED_COLUMNS = 5
 
+_ORDER_OF_MAGNITUDE = 10
+
+CHECK_NAMES = (
+    "claimed epsilon",
+    "claimed delta",
+    "cost of everything that was asked",
+    "ledger",
+    "source of the noise",
+    "size of the training table",
+    "declared number of units",
+    "empty columns",
+    "canaries",
+    "attempts",
+)
+"""Every check of a policy, in order; a certificate without one of them is none."""
+
 
 def policy_checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement: Agreement) -> tuple[Check, ...]:
     """Return every check of `policy`, met or not, in the order in which a reader asks."""
@@ -69,6 +85,7 @@ def _checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement:
         reason=policy.reasons["minimum_rows"],
         verdict=Verdict.PASS if facts.noisy_rows >= policy.minimum_rows else Verdict.INCONCLUSIVE,
     )
+    yield _declared_units(facts, units)
     yield _empty_columns(judged.table, policy)
     yield Check(
         name="canaries",
@@ -92,6 +109,18 @@ def _checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement:
 def _describe_agreement(agreement: Agreement) -> str:
     summed = "" if agreement.zcdp_epsilon is None else f"epsilon {agreement.zcdp_epsilon} (exact sums), "
     return f"{summed}{agreement.rdp_epsilon} (Renyi), {agreement.pld_epsilon} (privacy loss distributions), rounded up"
+
+
+def _declared_units(facts: ReleaseFacts, units: int | None) -> Check:
+    far_too_many = units is not None and facts.noisy_rows * _ORDER_OF_MAGNITUDE < units
+    declared = "none declared" if units is None else f"about {units:,} declared"
+    return Check(
+        name="declared number of units",
+        value=f"{declared}, about {facts.noisy_rows:,.0f} rows by the noisy estimate",
+        limit=f"at most {_ORDER_OF_MAGNITUDE} times the noisy estimate",
+        reason="The declared number doses the canaries and limits delta; far too high, it makes both look better.",
+        verdict=Verdict.INCONCLUSIVE if far_too_many else Verdict.PASS,
+    )
 
 
 def _describe_ledger(facts: ReleaseFacts) -> str:

@@ -29,6 +29,10 @@ def require_table_name(name: str) -> None:
         raise InvalidInput(f"the table of a release is called {' or '.join(TABLES)}, not '{name}'")
 
 
+ABOUT_THE_SIGNATURE = frozenset({ENVELOPE, PUBLIC_KEY, CHECKSUMS})
+"""Files that the signature cannot cover."""
+
+
 def checksum_lines(digests: dict[str, str]) -> bytes:
     """Return the text of the checksum file, which `sha256sum --check` reads, for `digests` by file name."""
     return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode()

@@ -22,6 +22,8 @@ from dpsynth.accounting.events import ComposedDpEvent, JsonValue, event_from_jso
 from dpsynth.certification import layout
 from dpsynth.certification.artefacts import digest_of_file
 from dpsynth.certification.certificate import Certificate
+from dpsynth.certification.checks import CHECK_NAMES
+from dpsynth.certification.limits import LIMITS
 from dpsynth.certification.policy import Verdict
 from dpsynth.certification.released_table import problems_of_table
 from dpsynth.certification.sections import accountants_section
@@ -161,6 +163,10 @@ class _Release:
         odd = sorted(path.name for path in self._folder.iterdir() if path.is_symlink() or not path.is_file())
         if odd:
             raise _Refuted(f"a release holds plain files only, but there is: {', '.join(odd)}")
+        known = {*layout.SIGNED, *layout.ABOUT_THE_SIGNATURE, self._table_file()}
+        strange = sorted(set(self._digests) - known)
+        if strange:
+            raise _Refuted(f"these files are no part of this release: {', '.join(strange)}")
         listing = self._bytes(layout.CHECKSUMS)
         present = {name: digest for name, digest in self._digests.items() if name != layout.CHECKSUMS}
         if listing == layout.checksum_lines(present):
@@ -204,6 +210,10 @@ class _Release:
             raise _Refuted("its verdict does not follow from its own checks")
         if any(check.passed != (check.verdict == Verdict.PASS.value) for check in document.checks):
             raise _Refuted("one of its checks contradicts itself")
+        if tuple(check.name for check in document.checks) != CHECK_NAMES:
+            raise _Refuted("it does not answer exactly the questions that the policy asks")
+        if document.limits != LIMITS:
+            raise _Refuted("its text on what it does not say is not the published one")
         return f"in the published form, version {document.schema_version}, issued {document.issued_at}"
 
     def check_verdict(self) -> str:
@@ -219,6 +229,8 @@ class _Release:
             raise _Refuted(f"{layout.SCHEMA} is not the schema that the certificate names")
         if self._schema.dataset != self._certificate.document.scope.dataset:
             raise _Refuted(f"{layout.SCHEMA} is about another data set than the certificate")
+        if self._schema.unit.describe() != self._certificate.document.scope.unit:
+            raise _Refuted(f"{layout.SCHEMA} protects another unit than the certificate says")
         return f"the schema that the certificate names, of data set '{self._schema.dataset}'"
 
     def _table_file(self) -> str:

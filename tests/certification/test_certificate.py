@@ -15,6 +15,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.certification import certificate as certificate_module
 from dpsynth.certification.canaries import JudgedTable
 from dpsynth.certification.certificate import Certificate, Override, assess, certify
+from dpsynth.certification.checks import CHECK_NAMES
 from dpsynth.certification.document import certificate_json_schema
 from dpsynth.certification.facts import EXPORTED, Attempt, ReleaseFacts, attempts_among, parameters_of
 from dpsynth.certification.limits import LIMITS, UNPROTECTED_QUANTITIES
@@ -64,7 +65,7 @@ def test_an_honest_release_passes_and_says_what_it_promised() -> None:
     document = made.certificate.document
     assert made.certificate.verdict is Verdict.PASS
     assert made.certificate.exportable
-    assert made.certificate.reasons == ("All 9 checks of the policy were met.",)
+    assert made.certificate.reasons == ("All 10 checks of the policy were met.",)
     assert (document.claim.epsilon, document.claim.delta) == ("1", "0.000001")
     assert [charge.purpose for charge in document.claim.charges] == [purpose for purpose, _ in EVENTS]
     assert document.scope.rows == made.judged.table.rows
@@ -73,6 +74,16 @@ def test_an_honest_release_passes_and_says_what_it_promised() -> None:
     assert document.canaries.drawn == 400
     assert document.override is None
     assert document.limits == LIMITS
+
+
+def test_the_list_of_checks_is_the_list_of_checks() -> None:
+    document = honest_release().certificate.document
+    assert tuple(check.name for check in document.checks) == CHECK_NAMES
+
+
+def test_a_far_too_large_declared_number_of_units_cannot_pass() -> None:
+    with pytest.raises(CertificationRefused, match="declared number of units"):
+        _ = honest_release(noisy_rows=3_900.0).certificate
 
 
 def test_the_same_inputs_give_the_same_bytes(facts: ReleaseFacts, judged: JudgedTable) -> None:
@@ -197,8 +208,8 @@ def test_fixed_text_promises_nothing_it_must_not() -> None:
 
 def test_every_number_on_a_certificate_is_public_or_charged() -> None:
     """The only counts of training rows are the noisy ones."""
-    text = honest_release(noisy_rows=1987.25).certificate.to_json().decode()
-    assert re.search(r'"noisy_rows":1987\.25', text)
+    text = honest_release(noisy_rows=8987.25).certificate.to_json().decode()
+    assert re.search(r'"noisy_rows":8987\.25', text)
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"null", b"[1]", b"\xff\xfe", b'{"schema_version":"1"}'])

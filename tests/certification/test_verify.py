@@ -137,7 +137,21 @@ def test_a_further_file_is_refused(folder: Path) -> None:
     (folder / "patients.csv").write_text("a,b\n")
     verification = verify_release(folder)
     assert failed(verification) == {"files"}
-    assert "not listed: patients.csv" in verification.problems[0]
+    assert "no part of this release: patients.csv" in verification.problems[0]
+
+
+@pytest.mark.parametrize("name", ["patients.csv", "synthetic.parquet", ".hidden.html"])
+def test_a_further_file_is_refused_even_if_it_is_listed(folder: Path, name: str) -> None:
+    if (folder / name).exists():
+        pytest.skip("this is the table of the release")
+    (folder / name).write_text("a,b\n")
+    digests = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.name != "SHA256SUMS"
+    }
+    (folder / "SHA256SUMS").write_bytes(layout.checksum_lines(digests))
+    assert "files" in failed(verify_release(folder))
 
 
 def test_folders_and_links_are_refused(folder: Path) -> None:
