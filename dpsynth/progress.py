@@ -39,13 +39,11 @@ def reporting_to(reporter: ProgressReporter) -> Iterator[None]:
 
 @contextmanager
 def phase(name: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Run one phase of `total` steps; yields the function that advances it."""
+    """Run one phase of `total` steps; yields the function that advances it. A phase that fails is never finished."""
     reporter = _REPORTER.get()
     if reporter is None:
         yield lambda steps: None  # noqa: ARG005 - nobody is watching
         return
     reporter.start(name, total)
-    try:
-        yield lambda steps: reporter.advance(name, steps)
-    finally:
-        reporter.finish(name)
+    yield lambda steps: reporter.advance(name, steps)
+    reporter.finish(name)

@@ -20,6 +20,9 @@ from dpsynth.cli.release_command import release_table
 from dpsynth.cli.verify_command import verify
 from dpsynth.errors import DpsynthError
 
+_INTERRUPTED = "interrupted. What the ledger had opened stays charged: dpsynth ledger show"
+_INTERRUPTED_CODE = 130
+
 app = typer.Typer(
     name="dpsynth",
     help="Differentially private synthetic tables with a certificate, a report and a ledger.",
@@ -62,8 +65,13 @@ def main() -> None:
         print_error(str(refusal))
         sys.exit(refusal.exit_code)
     except KeyboardInterrupt:
-        print_error("interrupted. What the ledger had opened stays charged: dpsynth ledger show")
-        sys.exit(130)
+        print_error(_INTERRUPTED)
+        sys.exit(_INTERRUPTED_CODE)
+    except SystemExit as leaving:
+        # typer turns an interrupt inside a command into this exit, without a word.
+        if leaving.code == _INTERRUPTED_CODE:
+            print_error(_INTERRUPTED)
+        raise
     except OSError as fault:
         print_error(f"{fault.strerror or type(fault).__name__}: {fault.filename or 'a file'}")
         sys.exit(2)
