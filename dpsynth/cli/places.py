@@ -20,11 +20,11 @@ def default_ledger_url() -> str:
     return f"sqlite:///{home / 'ledger.db'}"
 
 
-def open_ledger(url: str | None) -> Ledger:
-    """Return the ledger at `url`, or the default one.
+def open_ledger(url: str | None, *, create: bool = True) -> Ledger:
+    """Return the ledger at `url`, or the default one; only `create` makes one that is not there.
 
     Raises:
-        LedgerUnavailable: it cannot be opened.
+        LedgerUnavailable: it cannot be opened, or is not there.
         LedgerCorrupted: it is not a ledger or its chain is broken.
     """
-    return Ledger(default_ledger_url() if url is None else url)
+    return Ledger(default_ledger_url() if url is None else url, create=create)
