@@ -54,12 +54,13 @@ class FittedGraphicalModel:
             provenance=dict(self.provenance),
         )
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write schema, model and measurements into the new folder `folder`, without pickle.
 
         Raises:
             InvalidInput: the folder exists already.
         """
+        folder = Path(folder)
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
@@ -78,8 +79,9 @@ class FittedGraphicalModel:
         )
 
 
-def load_fitted_model(folder: Path) -> FittedGraphicalModel:
+def load_fitted_model(folder: str | Path) -> FittedGraphicalModel:
     """Return the model that `FittedGraphicalModel.save` wrote into `folder`; unpickles nothing."""
+    folder = Path(folder)
     document = json.loads((folder / "measurements.json").read_text(encoding="utf-8"))
     with np.load(folder / "measurements.npz", allow_pickle=False) as counts:
         measurements = tuple(
