@@ -10,14 +10,17 @@ from rich.table import Table
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.certification.certificate import Override
+from dpsynth.certification.layout import require_table_name
 from dpsynth.certification.plan import ReleasePlan, plan_release
 from dpsynth.certification.policy import default_policy
 from dpsynth.cli.console import ERR, OUT, print_json, progress_bars
 from dpsynth.cli.places import open_ledger
-from dpsynth.errors import InvalidInput
+from dpsynth.curator import Curator
+from dpsynth.errors import BundleError, CertificationRefused, InvalidInput
 from dpsynth.export import Release
 from dpsynth.generators.registry import GENERATORS
 from dpsynth.generators.registry import generator as find_generator
+from dpsynth.ledger import Ledger
 from dpsynth.release import release
 from dpsynth.schema.schema import Schema
 
@@ -32,7 +35,9 @@ def release_table(
     out: Annotated[Path, typer.Option(help="Release folder to make; must not exist.")],
     generator: Annotated[str, typer.Option(help=f"One of: {_NAMES}.")] = "mwem",
     rows: Annotated[int | None, typer.Option(help="Synthetic rows; the noisy total if not given.", min=0)] = None,
-    table: Annotated[str, typer.Option(help="Name of the table; .csv or .parquet.")] = "synthetic.csv",
+    table: Annotated[
+        str, typer.Option(help="File name of the synthetic table: synthetic.csv or synthetic.parquet.")
+    ] = "synthetic.csv",
     ledger: Annotated[
         str | None, typer.Option(help="Ledger; DPSYNTH_LEDGER or the user's own ledger if not given.")
     ] = None,
@@ -46,7 +51,9 @@ def release_table(
         str | None, typer.Option(help="Name of the person who orders export even without PASS.")
     ] = None,
     override_reason: Annotated[str | None, typer.Option(help="Their reason; both go on the certificate.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; read nothing, charge nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check all but the rows and show the plan; charge nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Make a synthetic table, charge it to the ledger, certify it and write the release folder."""
@@ -56,33 +63,63 @@ def release_table(
     if (override_by is None) != (override_reason is None):
         raise InvalidInput("an override needs both --override-by and --override-reason")
     override = Override(by=override_by, reason=override_reason) if override_by and override_reason else None
+    if not out.name:
+        raise BundleError(f"{out} exists already; a release is never written over. Choose another folder.")
+    findings = internal or out.with_name(f"{out.name}-internal")
     with open_ledger(ledger) as books:
         plan = plan_release(loaded, claim, ledger=books, generator=generator, policy=default_policy())
         if not as_json:
             show_plan(plan)
         if dry_run:
+            plan.require_a_chance(override)
+            _check_places(data, loaded, books, table=table, out=out, internal=findings)
             if as_json:
                 print_json({"dry_run": True, **_plan_facts(plan)})
             return
-        with progress_bars(shown=not as_json):
-            made = release(
-                data,
-                loaded,
-                claim,
-                out=out,
-                ledger=books,
-                generator=generator,
-                rows=rows,
-                table_name=table,
-                seed=seed,
-                internal_folder=internal,
-                override=override,
-            )
+        try:
+            with progress_bars(shown=not as_json):
+                made = release(
+                    data,
+                    loaded,
+                    claim,
+                    out=out,
+                    ledger=books,
+                    generator=generator,
+                    rows=rows,
+                    table_name=table,
+                    seed=seed,
+                    internal_folder=findings,
+                    override=override,
+                )
+        except CertificationRefused as refusal:
+            if as_json:
+                charged = override is not None or not plan.obstacles
+                print_json(
+                    {
+                        "release": None,
+                        "internal": str(findings) if charged else None,
+                        "verdict": refusal.verdict,
+                        "reasons": refusal.reasons,
+                        "charged": charged,
+                    }
+                )
+            raise
     if as_json:
         verdict = made.certificate.verdict.value
         print_json({"release": str(made.folder), "internal": str(made.internal_folder), "verdict": verdict})
     else:
         show_result(made, ledger=ledger)
+
+
+def _check_places(data: Path, schema: Schema, ledger: Ledger, *, table: str, out: Path, internal: Path) -> None:
+    """Refuse what the release itself would refuse: the file's header, the table's name, folders that exist."""
+    Curator.open(data, schema, ledger=ledger)
+    require_table_name(table)
+    for folder in (out, internal):
+        if folder.exists() or folder.is_symlink():
+            raise BundleError(f"{folder} exists already; a release is never written over. Choose another folder.")
+    if not out.parent.is_dir():
+        raise BundleError(f"{out.parent} is not a folder; make it first, or choose another place for the release")
 
 
 def show_plan(plan: ReleasePlan) -> None:
@@ -101,10 +138,12 @@ def _plan_facts(plan: ReleasePlan) -> dict[str, object]:
         "data_set": plan.dataset,
         "protects": plan.unit,
         "generator": plan.generator,
-        "will_be_charged": f"{plan.claim} (rho {plan.rho:.6f}), before the first row is read",
+        "will_be_charged": f"{plan.claim}, before the first row is read",
+        "in_terms_of_rho": f"{plan.rho:.6f}; costs add up by rho, not by epsilon",
         "budget": str(plan.budget),
         "left_now": plan.left_before,
         "left_after": plan.left_after,
+        "gate": "; ".join(plan.obstacles) or plan.gate,
         "table": f"{plan.columns} columns, {plan.cells:.3g} value combinations",
     }
 
@@ -115,6 +154,9 @@ def show_result(made: Release, *, ledger: str | None) -> None:
     verdict = made.certificate.verdict.value
     colour = {"PASS": "green", "INCONCLUSIVE": "yellow"}.get(verdict, "red")
     OUT.print(f"\n[bold {colour}]{verdict}[/]  {made.rows:,} synthetic rows in [bold]{made.folder}[/]")
+    decision = made.certificate.document.override
+    if decision is not None:
+        OUT.print(f"  exported because {decision.by} decided so; the verdict stays {verdict}", markup=False)
     for file in sorted(made.folder.iterdir()):
         OUT.print(f"  {file.name:<24} {file.stat().st_size:>12,} bytes")
     OUT.print("\n[bold]Next[/]")

@@ -11,11 +11,17 @@ import typer
 
 from dpsynth.cli.console import ERR, OUT
 from dpsynth.curator.header import read_header
-from dpsynth.errors import BundleError
+from dpsynth.errors import BundleError, SchemaError, SchemaProblem
 from dpsynth.schema import draft_schema, json_schema
 from dpsynth.schema.schema import Schema
 
 app = typer.Typer(help="Write down what is publicly known about a table.", no_args_is_help=True)
+
+_UNITS_NEEDED = (
+    "declare about how many units the table holds, from public knowledge: delta must stay below one over it, and it "
+    "bounds the number of canaries"
+)
+"""What a release says, too."""
 
 
 @app.command()
@@ -46,7 +52,10 @@ def check(schema: Annotated[Path, typer.Argument(help="Schema file, YAML or JSON
         f"privacy unit: {loaded.unit.describe()}."
     )
     for column in loaded.columns:
-        OUT.print(f"  {column.name:<28} {column.size:>5} codes")
+        OUT.print(f"  {column.name:<28} {column.size:>5} codes", markup=False)
+    if loaded.public_rows is None:
+        OUT.print("[yellow]not enough for a release yet:[/] `public_rows` is missing")
+        raise SchemaError(loaded.dataset, [SchemaProblem("dpsynth.public_rows", _UNITS_NEEDED)])
 
 
 @app.command("json-schema")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dpsynth.certification.verify import verify_release
-from dpsynth.cli.console import OUT, print_json
+from dpsynth.cli.console import OUT, print_error, print_json
 from dpsynth.errors import VerificationFailed
 
 
@@ -33,6 +33,8 @@ def verify(
             mark = "[green]ok  [/]" if check.passed else "[bold red]FAIL[/]"
             OUT.print(f"{mark} {check.name}: {check.explanation}")
     if failed:
-        raise VerificationFailed([f"{check.name}: {check.explanation}" for check in failed])
+        names = ", ".join(check.name for check in failed)
+        print_error(f"the release does not verify: {len(failed)} of {len(verification.checks)} checks failed ({names})")
+        raise typer.Exit(VerificationFailed.exit_code)
     if not as_json:
         OUT.print(f"\n[bold green]verified[/] {folder}")

@@ -82,6 +82,43 @@ OPTION_FAULTS = {
 }
 
 
+DRY_FAULTS = {
+    "missing file": (None, (), "no such file"),
+    "column absent from the file": (HEADER.replace("sex,", "").encode() + b"\n", (), "'sex'"),
+    "unknown table format": (HEADER.encode() + b"\n", ("--table", "synthetic.xlsx"), "synthetic.csv"),
+    "parent folder missing": (HEADER.encode() + b"\n", ("--out", "nowhere/at/all"), "not a folder"),
+    "output exists": (HEADER.encode() + b"\n", ("--out", "."), "exists already"),
+    "internal folder exists": (HEADER.encode() + b"\n", ("--internal", "."), "exists already"),
+}
+
+
+@pytest.mark.parametrize("kind", DRY_FAULTS)
+def test_a_dry_run_refuses_what_the_release_would_refuse(
+    run: Run, tmp_path: Path, schema_file: Path, kind: str
+) -> None:
+    content, options, words = DRY_FAULTS[kind]
+    run("ledger", "budget", "clinic", "--epsilon", 3, "--delta", "1e-5")
+    data = tmp_path / "data.csv"
+    if content is not None:
+        data.write_bytes(content)
+    given = {"--schema": schema_file, "--epsilon": 1, "--delta": "1e-6", "--out": tmp_path / "release"}
+    given |= dict(zip(options[::2], options[1::2], strict=True))
+    outcome = run("release", data, "--dry-run", *[part for pair in given.items() for part in pair])
+    assert words in one_message(outcome, 2)
+    assert lines_in_ledger(run) == 1
+
+
+def test_a_schema_check_names_what_only_a_release_needs(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "small.yaml"
+    file.write_text(SCHEMA.replace(", public_rows: 40000", ""), encoding="utf-8")
+    checked = one_message(run("schema", "check", file), 2)
+    refused = one_message(
+        run("release", "none.csv", "--schema", file, "--epsilon", 1, "--delta", "1e-6", "--out", tmp_path / "release"),
+        2,
+    )
+    assert checked == refused
+
+
 @pytest.mark.parametrize("kind", OPTION_FAULTS)
 def test_unusable_options_cost_nothing(run: Run, tmp_path: Path, schema_file: Path, kind: str) -> None:
     options, code, words = OPTION_FAULTS[kind]
@@ -148,9 +185,8 @@ def test_tables_too_small_to_certify_are_refused_after_they_were_charged(
 
 
 def test_a_column_that_is_all_missing_is_named_and_refused(run: Run, tmp_path: Path, schema_file: Path) -> None:
-    rows = [",".join([line.split(",")[0], "", *line.split(",")[2:]]) for line in records(8000)]
-    # With 8,000 declared units at most 80 canaries are drawn, so the planted ones cannot fill the column.
-    schema_file.write_text(SCHEMA.replace("public_rows: 40000", "public_rows: 8000"), encoding="utf-8")
+    # As many rows as are declared, so that the planted canaries cannot fill the column.
+    rows = [",".join([line.split(",")[0], "", *line.split(",")[2:]]) for line in records(8000)] * 5
     outcome, added = attempt(run, tmp_path, schema_file, "\n".join([HEADER, *rows]).encode())
     assert "'stage'" in one_message(outcome, 3)
     assert added >= 3

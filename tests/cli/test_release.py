@@ -19,7 +19,7 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
 
     dry = run("release", data_file, "--schema", schema_file, *CLAIM, "--out", out, "--dry-run")
     assert dry.code == 0
-    for fact in ("clinic", "one row", "epsilon 1, delta 1e-06", "left after"):
+    for fact in ("clinic", "one row", "epsilon 1, delta 1e-06", "left after", "add up by rho", "gate"):
         assert fact in dry.err
     assert json.loads(run("ledger", "show", "--json").out)["head"]["index"] == 1
 
@@ -45,7 +45,9 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
         stream.write("F,none,north,1,1,1,2020-01-01,true,a\n")
     changed = run("verify", out)
     assert changed.code == 3
-    assert "synthetic.csv" in changed.err
+    assert "FAIL files: changed: synthetic.csv" in changed.out
+    assert "3 of 10 checks failed (files, signature, table)" in changed.err
+    assert "synthetic.csv" not in changed.err
 
 
 def test_json_output_is_json_and_nothing_else(run: Run, tmp_path: Path, schema_file: Path, data_file: Path) -> None:
@@ -65,9 +67,14 @@ def test_a_refused_release_can_be_let_go_by_a_person_without_a_new_charge(
     run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
     data = tmp_path / "few.csv"
     data.write_text("\n".join([HEADER, *records(20)]) + "\n", encoding="utf-8")
-    refused = run("release", data, "--schema", schema_file, *CLAIM, "--out", tmp_path / "release")
+    refused = run("release", data, "--schema", schema_file, *CLAIM, "--out", tmp_path / "release", "--json")
     assert refused.code == 3
     assert "dpsynth override" in refused.err
+    told = json.loads(refused.out)
+    assert told["verdict"] == "INCONCLUSIVE"
+    assert told["charged"] is True
+    assert any("size of the training table" in reason for reason in told["reasons"])
+    assert told["internal"] == str(tmp_path / "release-internal")
     charged = json.loads(run("ledger", "show", "--json").out)["data_sets"][0]["left"]
 
     let_go = run(
@@ -75,14 +82,36 @@ def test_a_refused_release_can_be_let_go_by_a_person_without_a_new_charge(
         *("--out", tmp_path / "release"),
     )
     assert let_go.code == 0, let_go.err
+    assert "exported because Ada Example decided so; the verdict stays INCONCLUSIVE" in let_go.out
     certificate = json.loads((tmp_path / "release" / "certificate.json").read_text(encoding="utf-8"))
     assert certificate["override"] == {"by": "Ada Example", "reason": "a demonstration"}
     assert certificate["verdict"] != "PASS"
     assert run("verify", tmp_path / "release").code == 0
     assert json.loads(run("ledger", "show", "--json").out)["data_sets"][0]["left"] == charged
+    again = run(
+        "override", tmp_path / "release-internal", "--by", "Ada", "--reason", "twice", "--out", tmp_path / "twice"
+    )
+    assert again.code == 2
+    assert "exported before" in again.err
     nothing = run("override", tmp_path, "--by", "Ada", "--reason", "no", "--out", tmp_path / "other")
     assert nothing.code == 2
     assert "no withheld release" in nothing.err
+
+
+def test_an_edited_withheld_release_is_not_let_go(run: Run, tmp_path: Path, schema_file: Path) -> None:
+    run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
+    data = tmp_path / "few.csv"
+    data.write_text("\n".join([HEADER, *records(20)]) + "\n", encoding="utf-8")
+    run("release", data, "--schema", schema_file, *CLAIM, "--out", tmp_path / "release")
+    internal = tmp_path / "release-internal"
+    kept = internal / "withheld" / "certificate.json"
+    order = ("override", internal, "--by", "Ada", "--reason", "why not", "--out", tmp_path / "release")
+    elsewhere = run(*order, "--ledger", tmp_path / "other.db")
+    assert elsewhere.code in {2, 4}
+    kept.write_bytes(kept.read_bytes().replace(b"INCONCLUSIVE", b"PASS"))
+    edited = run(*order)
+    assert edited.code == 2
+    assert not (tmp_path / "release").exists()
 
 
 def test_a_draft_holds_names_and_types_and_is_refused_until_it_is_filled_in(
