@@ -56,6 +56,7 @@ def render_report(certificate_json: bytes) -> str:
         rho=_rho(document),
         utility=worst[:_MOST_UTILITY_ROWS],
         hidden_utility=max(0, len(worst) - _MOST_UTILITY_ROWS),
+        unmeasured=wording.unmeasured_pairs(document.utility),
         parameters=", ".join(
             f"{name} {value}" for name, value in document.generator.parameters.items() if value is not None
         ),

@@ -6,14 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
-from dpsynth.certification.document import CanariesSection, CertificateDocument, ChargeSection
+from dpsynth.certification.document import CanariesSection, CertificateDocument, ChargeSection, UtilitySection
 
 VERDICT_SENTENCES: Mapping[str, str] = {
     "PASS": "Every check of the policy was met, and each had the power to fail.",
     "INCONCLUSIVE": "Nothing was refuted, but at least one check had too little to decide on.",
     "FAIL": "At least one check of the policy was not met.",
 }
+
+_MOST_PAIRS = 10
+"""More names would be a list for machines."""
 
 _KINDS: Mapping[str, str] = {
     "Gaussian": "counts with Gaussian noise",
@@ -51,6 +55,20 @@ def plain_number(text: str) -> str:
 def grouped(count: float) -> str:
     """Return a count with commas between thousands."""
     return f"{count:,.0f}"
+
+
+def unmeasured_pairs(utility: Sequence[UtilitySection]) -> str:
+    """Return a sentence on the pairs of columns that no measured table of counts holds together; empty if none."""
+    measured = {pair for row in utility for pair in combinations(sorted(row.columns), 2)}
+    pairs = list(combinations(sorted({name for row in utility for name in row.columns}), 2))
+    missed = [f"{one} with {other}" for one, other in pairs if (one, other) not in measured]
+    if not missed:
+        return ""
+    named = "; ".join(missed[:_MOST_PAIRS]) + ("; and others" if len(missed) > _MOST_PAIRS else "")
+    return (
+        f"Of {len(pairs)} pairs of columns {len(missed)} were not measured. How the two columns of such a pair go "
+        f"together in the synthetic table follows from what was measured and not from the data: {named}."
+    )
 
 
 def one_in(probability: str) -> str:

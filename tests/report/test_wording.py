@@ -3,8 +3,16 @@ from __future__ import annotations
 import pytest
 
 from dpsynth.accounting.events import event_to_json
-from dpsynth.certification.document import ChargeSection
-from dpsynth.report.wording import canary_story, charge_groups, one_in, percent, plain_number, promise
+from dpsynth.certification.document import ChargeSection, UtilitySection
+from dpsynth.report.wording import (
+    canary_story,
+    charge_groups,
+    one_in,
+    percent,
+    plain_number,
+    promise,
+    unmeasured_pairs,
+)
 from tests.certification.made_releases import EVENTS, honest_release
 
 
@@ -48,3 +56,23 @@ def test_the_story_of_the_canaries_never_confirms_the_claim() -> None:
     assert "400 invented rows" in text
     assert "can never confirm it" in text
     assert "No person's row was used" in text
+
+
+def counted(*columns: str) -> UtilitySection:
+    return UtilitySection(columns=columns, cells=4, total_variation=0.1, noise_stddev=3.0, explained_by_noise=0.1)
+
+
+def test_pairs_that_no_table_of_counts_holds_together_are_named() -> None:
+    singles = [counted(name) for name in "abcd"]
+    sentence = unmeasured_pairs([*singles, counted("b", "a"), counted("a", "c", "d")])
+    assert sentence.startswith("Of 6 pairs of columns 2 were not measured.")
+    assert sentence.endswith(": b with c; b with d.")
+    assert unmeasured_pairs([counted("a"), counted("b"), counted("a", "b")]) == ""
+    assert unmeasured_pairs([]) == ""
+
+
+def test_a_long_list_of_unmeasured_pairs_is_cut() -> None:
+    sentence = unmeasured_pairs([counted(name) for name in "abcdef"])
+    assert "15 were not measured" in sentence
+    assert sentence.count(" with ") == 10
+    assert sentence.endswith("; and others.")
