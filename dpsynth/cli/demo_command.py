@@ -42,12 +42,12 @@ def demo(
     schema_file.write_text(text, encoding="utf-8")
     schema = Schema.from_yaml(schema_file)
     location = out / "ledger.db"
-    ERR.print("This is what the demo does; the same by hand, with another --out:\n")
+    ERR.print("This is what the demo does. To do it again by hand, charged to the same ledger:\n")
     ERR.print(f"  export DPSYNTH_LEDGER=sqlite:///{location.resolve()}")
-    ERR.print(f"  dpsynth ledger budget {schema.dataset} --epsilon {_WHOLE.epsilon} --delta {_WHOLE.delta}")
+    ERR.print(f"  dpsynth ledger budget {schema.dataset} --epsilon {_WHOLE.epsilon} --delta {float(_WHOLE.delta):g}")
     ERR.print(
-        f"  dpsynth release {data} --schema {schema_file} --epsilon {_CLAIM.epsilon} --delta {_CLAIM.delta} "
-        f"--out {out / 'release'}\n"
+        f"  dpsynth release {data} --schema {schema_file} --epsilon {_CLAIM.epsilon} --delta {float(_CLAIM.delta):g} "
+        f"--out {out / 'release-by-hand'}\n"
     )
     url = f"sqlite:///{location}"
     with Ledger(url) as ledger:

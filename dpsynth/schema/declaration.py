@@ -211,7 +211,10 @@ def _check_categories(column: Column, axis: CategoryAxis, path: Path, faults: Fa
             faults.add((*path, code), f"'{value}' cannot be told from another category or from missing")
     label = axis.outside_label
     if label is not None and column.outside_code is not None and not _reads_as(column, label, column.outside_code):
-        message = f"'{label}' is a declared category or means missing; choose another text for cells outside"
+        message = (
+            f"'{label}' is a declared category or means missing, but cells that are no declared category would come "
+            "out as it; give `dpsynth: {outside_label: ...}` another text, or say `outside: missing`"
+        )
         faults.add(_PLACES["outside_label"], message)
 
 

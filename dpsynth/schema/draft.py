@@ -43,12 +43,15 @@ _HEAD = """\
 # Draft of a schema: names and types only. No row was read to write it.
 # Replace every FILL_IN from public knowledge: a code book, the questionnaire, a law, a standard. Never look at the rows
 # for that: a bound or a value taken from them tells something about somebody. Then: dpsynth schema check THIS_FILE
+# Types are guesses. Where you change one: a string needs categories; an integer, a number or a date needs type,
+# constraints (minimum, maximum) and dpsynth (bins). Delete the id column and ignored columns from `fields`.
 name: DATASET
 dpsynth:
   # Who is protected. Either   {kind: row}   where every row is a person of its own,
   # or   {id_column: COLUMN, max_rows_per_unit: NUMBER}   where several rows belong to one person.
   unit: FILL_IN
-  # The publicly known order of magnitude of the number of rows, such as 20000; delta must be far below one over it.
+  # About how many units (people, not rows) the table holds by public knowledge, such as 20000; delta must be far
+  # below one over it.
   public_rows: FILL_IN
   # The documents that bounds and values below were taken from.
   provenance: FILL_IN
