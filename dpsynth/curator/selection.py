@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.gate import BoundedQuery, Gate
 from dpsynth.curator.marginals import MarginalCounter
-from dpsynth.curator.queries import ordered_candidates
+from dpsynth.curator.queries import Grouping, ordered_candidates
 from dpsynth.errors import InvalidInput
 from dpsynth.mechanisms.base import Sensitivity
 from dpsynth.mechanisms.exponential import ExponentialMechanism
@@ -31,6 +31,7 @@ def select_clique(
     *,
     weights: Mapping[Clique, int],
     penalties: Mapping[Clique, float],
+    groupings: Mapping[str, Grouping],
 ) -> Clique:
     """Return a candidate whose weighted L1 error, less its penalty, is close to the largest.
 
@@ -40,17 +41,17 @@ def select_clique(
     used.
     Source: McSherry and Talwar 2007; bounded range: Dong, Durfee and Rogers 2020; eps^2/8 zCDP: Cesar and Rogers 2021.
     """
-    candidates = ordered_candidates(estimates, counter.domain)
+    candidates = ordered_candidates(estimates, counter.domain, groupings)
     if not candidates:
         raise InvalidInput("there is no candidate to select from")
     if any(weights[clique] < 1 for clique in candidates):
         raise InvalidInput("weights of candidates must be positive integers")
     scores = np.empty(len(candidates), dtype=np.int64)
     for place, clique in enumerate(candidates):
-        query = counter.query(clique)
+        query = counter.query(clique, groupings)
         estimate = np.clip(np.nan_to_num(estimates[clique]) * GRID, -_LARGEST_GRID_VALUE, _LARGEST_GRID_VALUE)
-        if estimate.shape != counter.domain.shape(clique):
-            raise InvalidInput(f"the estimate of {clique} must have shape {counter.domain.shape(clique)}")
+        if estimate.shape != counter.shape(clique, groupings):
+            raise InvalidInput(f"the estimate of {clique} must have shape {counter.shape(clique, groupings)}")
         distance = int(np.abs(unseal(query.value) * GRID - np.rint(estimate).astype(np.int64)).sum())
         penalty = round(penalties[clique] * GRID)
         scores[place] = weights[clique] * (distance - penalty)
