@@ -1,10 +1,12 @@
-"""AIM: an adaptive and iterative mechanism that measures the pair with the most to gain, over and over."""
+"""AIM: an adaptive and iterative mechanism that measures the pair with the most to gain, over and over.
+
+Fine columns take part at several resolutions; see `multi_resolution`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
 
 import numpy as np
 
@@ -12,12 +14,15 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.multi_resolution import MultiResolution, multi_resolution
 from dpsynth.generators.noisy_columns import expected_noise, measure_columns
 from dpsynth.models import GraphicalModel, estimate
+from dpsynth.models.pair_growth import pair_growth
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
+from dpsynth.schema.schema import Schema
 
-_ROUNDS_PER_COLUMN = 7
+_ROUNDS_PER_COLUMN = 4
 _LOOSE_TOLERANCE, _LOOSE_ITERATIONS = 1e-2, 80
 """Fits between rounds only have to rank the candidates."""
 
@@ -28,13 +33,14 @@ _ANNEALING = 4
 
 @dataclass(frozen=True, slots=True)
 class AIM:
-    """AIM on all pairs of columns: choose, measure, fit, and spend more per round once the noise drowns the gain.
+    """AIM on all pairs at any resolution: choose, measure, fit; spend more per round once noise drowns the gain.
 
     Attributes:
-        rounds: most rounds; None takes seven for each column. Rounds get costlier on the way, so fewer happen.
+        rounds: most rounds; None takes four for each column. Rounds get costlier on the way, so fewer happen.
         column_share: part of the whole budget that measures every single column first.
         selection_share: part of each round's cost that pays for the choice; the rest pays for the measurement.
         largest_model: most cells of the junction tree once all rho is spent; before, the limit is in proportion.
+        levels: numbers of groups of the coarser versions of fine columns, falling; () for none.
 
     Privacy: how much a round costs depends on earlier noisy answers. Plain composition theorems want costs fixed
     beforehand; for zero-concentrated privacy a filter lifts that: as long as the sum of rho, each chosen from the
@@ -46,9 +52,10 @@ class AIM:
     """
 
     rounds: int | None = None
-    column_share: float = 0.12
+    column_share: float = 0.16
     selection_share: float = 0.1
     largest_model: int = 300_000
+    levels: tuple[int, ...] = (32, 12, 5)
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot work.
@@ -63,6 +70,8 @@ class AIM:
                 raise InvalidInput(f"{name} must be between 0 and 1, not {share}")
         if self.largest_model < 1:
             raise InvalidInput(f"largest_model must be at least 1 cell, not {self.largest_model}")
+        if any(level < 2 for level in self.levels) or list(self.levels) != sorted(set(self.levels), reverse=True):
+            raise InvalidInput(f"levels must be falling and at least 2, not {self.levels}")
 
     @property
     def name(self) -> str:
@@ -81,21 +90,20 @@ class AIM:
         Privacy: at most `budget`, by the filter that the class describes.
         """
         domain = curator.domain
-        rounds = self._planned_rounds(domain)
         with curator.within(budget, purpose="fit aim") as session:
             answers = measure_columns(session, domain, Fraction(str(self.column_share)) * session.rho)
-            model = estimate(domain, [as_measurement(answer) for answer in answers])
-            model = self._improve(session, model, answers, rounds, curator.schema.unit.max_rows_per_unit)
-        model = estimate(
-            domain, [as_measurement(answer) for answer in answers], warm_start=model, tolerance=_FINAL_TOLERANCE
-        )
+            resolutions = multi_resolution(curator.schema, answers, self.levels)
+            model = _fitted(resolutions, answers)
+            model = self._improve(session, curator.schema, resolutions, model, answers)
+        model = _fitted(resolutions, answers, warm_start=model, tolerance=_FINAL_TOLERANCE)
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
             measurements=tuple(answers),
             provenance={
                 "generator": self.name,
-                "rounds": str(rounds),
+                "rounds": str(self._planned_rounds(domain)),
+                "levels": " ".join(map(str, self.levels)),
                 "column_share": str(self.column_share),
                 "selection_share": str(self.selection_share),
                 "largest_model": str(self.largest_model),
@@ -106,9 +114,15 @@ class AIM:
         return _ROUNDS_PER_COLUMN * len(domain) if self.rounds is None else self.rounds
 
     def _improve(
-        self, session: MarginalSession, model: GraphicalModel, answers: list[NoisyMarginal], rounds: int, rows: int
+        self,
+        session: MarginalSession,
+        schema: Schema,
+        resolutions: MultiResolution,
+        model: GraphicalModel,
+        answers: list[NoisyMarginal],
     ) -> GraphicalModel:
         """Run the rounds: append what was measured to `answers` and return the last model."""
+        rounds = self._planned_rounds(schema.domain)
         per_round = session.remaining_rho / rounds
         with phase("choose, measure, fit", rounds) as advance:
             for played in range(1, rounds + 1):
@@ -117,24 +131,22 @@ class AIM:
                 spend = remaining if last else per_round
                 for_choice = Fraction(str(self.selection_share)) * spend
                 limit = float(self.largest_model * (1 if last else 1 - (remaining - spend) / session.rho))
-                estimates = model.marginals(_candidates(model, limit))
-                noise = expected_noise(spend - for_choice, rows)
+                estimates = model.marginals(_candidates(resolutions, model, limit))
+                noise = expected_noise(spend - for_choice, schema.unit.max_rows_per_unit)
                 chosen = session.select(
                     estimates,
                     for_choice,
                     weights={clique: _weight(clique) for clique in estimates},
                     penalties={clique: noise * model.domain.cells(clique) for clique in estimates},
+                    groupings=resolutions.groupings,
                 )
-                answers.append(session.measure(chosen, session.remaining_rho if last else spend - for_choice))
+                for_table = session.remaining_rho if last else spend - for_choice
+                answers.append(session.measure(chosen, for_table, groupings=resolutions.groupings))
                 advance(1)
                 if last:
                     break
-                model = estimate(
-                    model.domain,
-                    [as_measurement(answer) for answer in answers],
-                    warm_start=model,
-                    tolerance=_LOOSE_TOLERANCE,
-                    iterations=_LOOSE_ITERATIONS,
+                model = _fitted(
+                    resolutions, answers, warm_start=model, tolerance=_LOOSE_TOLERANCE, iterations=_LOOSE_ITERATIONS
                 )
                 change = float(np.abs(model.marginal(chosen) - estimates[chosen]).sum())
                 if change <= noise * model.domain.cells(chosen):
@@ -142,13 +154,37 @@ class AIM:
         return model
 
 
-def _candidates(model: GraphicalModel, limit: float) -> list[Clique]:
-    """Return all columns and all pairs that keep the model within `limit` cells; decided by public sizes only."""
-    domain = model.domain
+def _fitted(
+    resolutions: MultiResolution,
+    answers: list[NoisyMarginal],
+    *,
+    warm_start: GraphicalModel | None = None,
+    tolerance: float = 1e-3,
+    iterations: int = 1000,
+) -> GraphicalModel:
+    return estimate(
+        resolutions.domain,
+        [as_measurement(answer) for answer in answers],
+        warm_start=warm_start,
+        tolerance=tolerance,
+        iterations=iterations,
+        impossible=resolutions.impossible,
+    )
+
+
+def _candidates(resolutions: MultiResolution, model: GraphicalModel, limit: float) -> list[Clique]:
+    """Return all columns and all pairs that should keep the model within `limit` cells; decided by public sizes only.
+
+    A pair joins two different columns, each at any resolution.
+    """
+    domain, size = resolutions.domain, model.size
     pairs = [
-        pair for pair in combinations(domain.names, 2) if domain.cells(pair) <= limit and model.size_with(pair) <= limit
+        pair
+        for pair, growth in pair_growth(model.calibrated.tree).items()
+        if resolutions.column(pair[0]) != resolutions.column(pair[1]) and (growth == 0 or size + growth <= limit)
     ]
-    return [*((name,) for name in domain.names), *pairs]
+    columns = [name for name in domain.names if name not in resolutions.groupings]
+    return [*((name,) for name in columns), *pairs]
 
 
 def _weight(clique: Clique) -> int:

@@ -14,7 +14,15 @@ from tests.generators.planted import NAMES, fitted, open_curator, pair_error, pu
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("rounds", 0), ("column_share", 0.0), ("column_share", 1.0), ("selection_share", 1.5), ("largest_model", 0)],
+    [
+        ("rounds", 0),
+        ("column_share", 0.0),
+        ("column_share", 1.0),
+        ("selection_share", 1.5),
+        ("largest_model", 0),
+        ("levels", (5, 12)),
+        ("levels", (1,)),
+    ],
 )
 def test_impossible_parameters_are_refused_by_name(parameter: str, value: Any) -> None:
     with pytest.raises(InvalidInput, match=parameter):
@@ -27,7 +35,7 @@ def test_it_spends_its_budget_and_never_plays_more_rounds_than_planned(rounds: i
     fitted(AIM(rounds=rounds), curator)
     assert 0.98 <= share_spent(curator) <= 1
     played = len(purposes(curator, "select"))
-    assert 1 <= played <= (7 * len(NAMES) if rounds is None else rounds)
+    assert 1 <= played <= (4 * len(NAMES) if rounds is None else rounds)
     assert len(purposes(curator, "measure")) == len(NAMES) + played
 
 
@@ -49,6 +57,6 @@ def test_the_model_stays_within_its_limit() -> None:
     columns_alone = 5 * 5
     made = fitted(AIM(largest_model=columns_alone), open_curator())
     assert all(len(answer.clique) == 1 for answer in made.measurements)
-    wider = fitted(AIM(largest_model=200), open_curator())
+    wider = fitted(AIM(largest_model=200), open_curator())  # small domain: the bound is met exactly
     assert wider.model.size <= 200
     assert any(len(answer.clique) == 2 for answer in wider.measurements)
