@@ -42,6 +42,7 @@ from dpsynth.schema.schema import Schema
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = Path(os.environ.get("DPSYNTH_SHARED_DATA", PROJECT.parent / "shared" / "data")) / "adult"
+RESULTS = PROJECT / "benchmarks" / "results" / "marginal_engines.json"
 TARGET = "income>50K"
 DELTA = "1e-9"
 ORDERED = {"age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week"}
@@ -158,7 +159,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epsilons", nargs="+", default=["0.1", "1", "10"])
     parser.add_argument("--generators", nargs="+", choices=names, default=names)
-    parser.add_argument("--json", type=Path, help="where the figures go; nowhere by default")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="where the figures go")
     asked = parser.parse_args()
     started = surroundings()
     runs: list[dict[str, object]] = []
@@ -169,9 +170,8 @@ def main() -> None:
                     runs.append(fresh.apply(one_run, (name, epsilon, seed)))
                 sys.stderr.write(f"{name} epsilon {epsilon} seed {seed}: {json.dumps(runs[-1])}\n")
     sys.stdout.write(table_of(runs) + "\n")
-    if asked.json is not None:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps({**started, "runs": runs}, indent=1) + "\n", encoding="utf-8")
+    asked.json.parent.mkdir(parents=True, exist_ok=True)
+    asked.json.write_text(json.dumps({**started, "runs": runs}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
 
 _ROUNDS_PER_COLUMN = 4
-_LOOSE_TOLERANCE, _LOOSE_ITERATIONS = 1e-2, 80
+_LOOSE_TOLERANCE, _LOOSE_ITERATIONS = 1e-2, 50
 """Fits between rounds only have to rank the candidates."""
 
 _FINAL_TOLERANCE = 1e-5
@@ -54,7 +54,7 @@ class AIM:
     rounds: int | None = None
     column_share: float = 0.16
     selection_share: float = 0.1
-    largest_model: int = 300_000
+    largest_model: int = 200_000
     levels: tuple[int, ...] = (32, 12, 5)
 
     def __post_init__(self) -> None:
