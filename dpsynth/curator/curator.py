@@ -18,7 +18,7 @@ from dpsynth.curator.allowance import Allowance
 from dpsynth.curator.gate import Gate
 from dpsynth.curator.ingest import TableLike, check_header, read_rows, source_of
 from dpsynth.curator.marginals import MarginalCounter, measure_marginal
-from dpsynth.curator.queries import MarginalSession, NoisyMarginal
+from dpsynth.curator.queries import Grouping, MarginalSession, NoisyMarginal
 from dpsynth.curator.rows import PrivateRows
 from dpsynth.curator.selection import select_clique
 from dpsynth.curator.sources.base import RowSource
@@ -215,8 +215,10 @@ class _Session:
     def remaining_rho(self) -> Fraction:
         return self._allowance.remaining_rho
 
-    def measure(self, clique: Clique, rho: Fraction) -> NoisyMarginal:
-        return measure_marginal(self._counter, self._gate, clique, rho)
+    def measure(
+        self, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping] | None = None
+    ) -> NoisyMarginal:
+        return measure_marginal(self._counter, self._gate, clique, rho, groupings=groupings or {})
 
     def select(
         self,
@@ -225,5 +227,14 @@ class _Session:
         *,
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
+        groupings: Mapping[str, Grouping] | None = None,
     ) -> Clique:
-        return select_clique(self._counter, self._gate, estimates, rho, weights=weights, penalties=penalties)
+        return select_clique(
+            self._counter,
+            self._gate,
+            estimates,
+            rho,
+            weights=weights,
+            penalties=penalties,
+            groupings=groupings or {},
+        )

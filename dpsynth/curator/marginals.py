@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from dpsynth.accounting.unit import PrivacyUnit
 from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.gate import BoundedQuery, Gate
-from dpsynth.curator.queries import NoisyMarginal
+from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.curator.rows import PrivateRows
 from dpsynth.errors import InvalidInput
 from dpsynth.mechanisms.base import Sensitivity
@@ -40,34 +41,56 @@ class MarginalCounter:
         """Count over `rows`, which hold at most `unit.max_rows_per_unit` rows of any unit."""
         self._rows = rows
         self.sensitivity = marginal_sensitivity(unit)
-        self._counted: dict[Clique, Private[NDArray[np.int64]]] = {}
+        self._counted: dict[tuple[str | Grouping, ...], Private[NDArray[np.int64]]] = {}
         self.domain = domain
 
-    def query(self, clique: Clique) -> BoundedQuery[NDArray[np.int64]]:
+    def shape(self, clique: Clique, groupings: Mapping[str, Grouping]) -> tuple[int, ...]:
+        """Return the shape of the marginal of `clique`, groups counted in place of the codes they hold."""
+        return tuple(groupings[name].size if name in groupings else self.domain.size(name) for name in clique)
+
+    def query(self, clique: Clique, groupings: Mapping[str, Grouping]) -> BoundedQuery[NDArray[np.int64]]:
         """Return the sealed marginal of `clique` with its sensitivity.
+
+        Privacy: the sensitivity is that of an ungrouped marginal. A grouping maps every code to one group, so every
+        row still counts in exactly one cell.
 
         Raises:
             InvalidInput: unknown or repeated columns, or more cells than fit.
         """
-        if clique != self.domain.canonical(clique):
+        axes = [groupings.get(name, name) for name in clique]
+        columns = tuple(axis.column if isinstance(axis, Grouping) else axis for axis in axes)
+        for name in clique:
+            if name in groupings and (
+                name in self.domain or len(groupings[name].groups) != self.domain.size(groupings[name].column)
+            ):
+                raise InvalidInput(f"the grouping '{name}' needs a name of its own and one group for each code")
+        if columns != self.domain.canonical(columns):
             raise InvalidInput(f"clique {clique} must name each column once, in the order of the domain")
-        if self.domain.cells(clique) > LARGEST_MARGINAL:
+        cells = math.prod(self.shape(clique, groupings))
+        if cells > LARGEST_MARGINAL:
             raise InvalidInput(
-                f"the marginal of {clique} has {self.domain.cells(clique):,} cells; at most {LARGEST_MARGINAL:,} fit. "
+                f"the marginal of {clique} has {cells:,} cells; at most {LARGEST_MARGINAL:,} fit. "
                 "Use fewer bins or fewer columns together."
             )
-        if clique not in self._counted:
-            self._counted[clique] = Private(unseal(self._rows).marginal(clique))
-        return BoundedQuery(self._counted[clique], self.sensitivity)
+        key = tuple(axes)
+        if key not in self._counted:
+            groups = [
+                np.array(axis.groups, dtype=np.int64, subok=False) if isinstance(axis, Grouping) else None
+                for axis in axes
+            ]
+            self._counted[key] = Private(unseal(self._rows).marginal(columns, groups))
+        return BoundedQuery(self._counted[key], self.sensitivity)
 
 
-def measure_marginal(counter: MarginalCounter, gate: Gate, clique: Clique, rho: Fraction) -> NoisyMarginal:
+def measure_marginal(
+    counter: MarginalCounter, gate: Gate, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping]
+) -> NoisyMarginal:
     """Return the marginal of `clique` with discrete Gaussian noise.
 
     Privacy: at most `rho` zCDP under add/remove of one unit, L2 sensitivity max_rows_per_unit.
     Source: Canonne, Kamath and Steinke 2020, theorem 4 (discrete Gaussian is 1/(2 sigma^2)-zCDP).
     """
-    query = counter.query(clique)
+    query = counter.query(clique, groupings)
     mechanism = DiscreteGaussianMechanism.for_rho(rho, query.sensitivity)
     counts = gate.release(mechanism, query, purpose="measure " + " x ".join(clique))
     return NoisyMarginal(
@@ -75,4 +98,5 @@ def measure_marginal(counter: MarginalCounter, gate: Gate, clique: Clique, rho: 
         counts=counts,
         stddev=math.sqrt(mechanism.variance),
         event=mechanism.event(query.sensitivity),
+        groupings={name: groupings[name] for name in clique if name in groupings},
     )

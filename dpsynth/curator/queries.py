@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
@@ -18,8 +18,36 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import DpEvent
+from dpsynth.errors import InvalidInput
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """A coarser version of one column, public: which group every code falls into.
+
+    Attributes:
+        column: the column of the domain.
+        groups: group of each code, numbers 0 to k - 1, each used at least once.
+    """
+
+    column: str
+    groups: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse group numbers that leave gaps.
+
+        Raises:
+            InvalidInput: naming the column.
+        """
+        if not self.groups or set(self.groups) != set(range(max(self.groups) + 1)):
+            raise InvalidInput(f"groups of '{self.column}' must be numbered from 0 without a gap")
+
+    @property
+    def size(self) -> int:
+        """The number of groups."""
+        return max(self.groups) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +55,18 @@ class NoisyMarginal:
     """A marginal with integer noise on every cell: public.
 
     Attributes:
-        clique: the columns.
+        clique: the columns; a name that `groupings` holds stands for a coarser version of a column.
         counts: noisy counts in rows, integer array of the clique's shape; cells may be negative.
         stddev: standard deviation of the noise per cell, in rows.
         event: what it cost.
+        groupings: the coarser versions among `clique`, by name.
     """
 
     clique: Clique
     counts: NDArray[np.int64]
     stddev: float
     event: DpEvent
+    groupings: Mapping[str, Grouping] = field(default_factory=dict)
 
 
 class MarginalSession(Protocol):
@@ -50,13 +80,21 @@ class MarginalSession(Protocol):
     def remaining_rho(self) -> Fraction:
         """What is left of it."""
 
-    def measure(self, clique: Clique, rho: Fraction) -> NoisyMarginal:
+    def measure(
+        self, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping] | None = None
+    ) -> NoisyMarginal:
         """Return the marginal of `clique` with discrete Gaussian noise.
+
+        Args:
+            clique: columns in the order of the domain, each once, at one resolution.
+            rho: what the answer may cost.
+            groupings: coarser versions of columns that `clique` may name in place of them.
 
         Raises:
             BudgetExceeded: when `rho` is more than what remains; nothing is asked then.
 
-        Privacy: at most `rho`; one unit moves the counts by its number of rows in L2 norm.
+        Privacy: at most `rho`; one unit moves the counts by its number of rows in L2 norm. Groups do not change this:
+        a grouped marginal sums disjoint cells, so each row still counts in exactly one cell.
         """
 
     def select(
@@ -66,6 +104,7 @@ class MarginalSession(Protocol):
         *,
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
+        groupings: Mapping[str, Grouping] | None = None,
     ) -> Clique:
         """Return a clique whose estimate is far from the truth, by the exponential mechanism.
 
@@ -76,6 +115,7 @@ class MarginalSession(Protocol):
             rho: what the choice may cost.
             weights: positive integer importance of every candidate.
             penalties: expected noise of a measurement of every candidate, in rows.
+            groupings: coarser versions of columns that candidates may name in place of them.
 
         Raises:
             BudgetExceeded: when `rho` is more than what remains; nothing is asked then.
@@ -108,6 +148,12 @@ class MarginalQueries(Protocol):
         """
 
 
-def ordered_candidates(estimates: Mapping[Clique, object], domain: Domain) -> Sequence[Clique]:
+def ordered_candidates(
+    estimates: Mapping[Clique, object], domain: Domain, groupings: Mapping[str, Grouping]
+) -> Sequence[Clique]:
     """Return candidates in the order of the domain, so that answers do not depend on the order of a dict."""
-    return sorted(estimates, key=lambda clique: (len(clique), [domain.position(name) for name in clique]))
+
+    def place(name: str) -> tuple[int, str]:
+        return domain.position(groupings[name].column if name in groupings else name), name
+
+    return sorted(estimates, key=lambda clique: (len(clique), [place(name) for name in clique]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,16 +26,26 @@ class PrivateRows:
     training: tuple[NDArray[np.integer], ...]
     control: NDArray[np.int32]
 
-    def marginal(self, clique: Clique) -> NDArray[np.int64]:
-        """Return the exact counts of the training rows over `clique`, integer array of the clique's shape."""
-        shape = self.domain.shape(clique)
+    def marginal(self, clique: Clique, groups: Sequence[NDArray[np.int64] | None] = ()) -> NDArray[np.int64]:
+        """Return the exact counts of the training rows over `clique`, integer array of the clique's shape.
+
+        Args:
+            clique: columns.
+            groups: for each of them the group of each code, or None to keep its codes; none at all keeps all.
+        """
+        maps = groups or [None] * len(clique)
+        shape = tuple(
+            size if group is None else int(group.max()) + 1
+            for size, group in zip(self.domain.shape(clique), maps, strict=True)
+        )
         if not clique:
             return np.asarray(len(self.training[0]) if self.training else 0, dtype=np.int64)
         flat = np.zeros(len(self.training[0]), dtype=np.int64)
-        for name, size in zip(clique, shape, strict=True):
+        for name, size, group in zip(clique, shape, maps, strict=True):
+            codes = self.training[self.domain.position(name)]
             flat *= size
-            flat += self.training[self.domain.position(name)]
-        return np.bincount(flat, minlength=self.domain.cells(clique)).astype(np.int64).reshape(shape)
+            flat += codes if group is None else group[codes]
+        return np.bincount(flat, minlength=math.prod(shape)).astype(np.int64).reshape(shape)
 
 
 def compact(codes: NDArray[np.int32], domain: Domain) -> tuple[NDArray[np.integer], ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.gate import BoundedQuery, Gate
 from dpsynth.curator.marginals import MarginalCounter
-from dpsynth.curator.queries import ordered_candidates
+from dpsynth.curator.queries import Grouping, ordered_candidates
 from dpsynth.errors import InvalidInput
 from dpsynth.mechanisms.base import Sensitivity
 from dpsynth.mechanisms.exponential import ExponentialMechanism
@@ -34,6 +34,7 @@ def select_clique(
     *,
     weights: Mapping[Clique, int],
     penalties: Mapping[Clique, float],
+    groupings: Mapping[str, Grouping],
 ) -> Clique:
     """Return a candidate whose weighted L1 error, less its penalty, is close to the largest.
 
@@ -43,16 +44,16 @@ def select_clique(
     used.
     Source: McSherry and Talwar 2007; bounded range: Dong, Durfee and Rogers 2020; eps^2/8 zCDP: Cesar and Rogers 2021.
     """
-    candidates = ordered_candidates(estimates, counter.domain)
+    candidates = ordered_candidates(estimates, counter.domain, groupings)
     if not candidates:
         raise InvalidInput("there is no candidate to select from")
     if any(type(weights[clique]) is not int or not 1 <= weights[clique] <= _LARGEST_WEIGHT for clique in candidates):
         raise InvalidInput(f"weights of candidates must be whole numbers from 1 to {_LARGEST_WEIGHT}")
     asked = [
-        (weights[clique], _on_grid(counter, clique, estimates[clique]), _bounded(penalties[clique]))
+        (weights[clique], _on_grid(estimates[clique], counter.shape(clique, groupings)), _bounded(penalties[clique]))
         for clique in candidates
     ]
-    counts = [counter.query(clique).value for clique in candidates]
+    counts = [counter.query(clique, groupings).value for clique in candidates]
     # From here on nothing that a caller sent is called or converted, and nothing can raise: that would be an answer.
     scores = np.empty(len(candidates), dtype=np.int64)
     for place, (weight, estimate, penalty) in enumerate(asked):
@@ -70,11 +71,11 @@ def select_clique(
     return candidates[choice]
 
 
-def _on_grid(counter: MarginalCounter, clique: Clique, estimate: NDArray[np.float64]) -> NDArray[np.int64]:
+def _on_grid(estimate: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Return an estimate as whole grid steps in a plain array of our own, its cells bounded so that sums fit."""
     plain = np.array(estimate, dtype=np.float64, subok=False, copy=True)
-    if plain.shape != counter.domain.shape(clique):
-        raise InvalidInput(f"the estimate of {clique} must have shape {counter.domain.shape(clique)}")
+    if plain.shape != shape:
+        raise InvalidInput(f"the estimate of this candidate must have shape {shape}, not {plain.shape}")
     largest = float(_most_rows(plain))
     return np.rint(np.clip(np.nan_to_num(plain), -largest, largest) * GRID).astype(np.int64)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dpsynth.accounting.events import event_from_json, event_to_json
-from dpsynth.curator.queries import NoisyMarginal
+from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.errors import InvalidInput
 from dpsynth.models import GraphicalModel, Measurement
 from dpsynth.schema.schema import Schema
@@ -47,6 +47,8 @@ class FittedGraphicalModel:
         if rows < 0:
             raise InvalidInput(f"the number of synthetic rows must be at least 0, not {rows}")
         codes = self.model.sample(rows, rng=rng)
+        if self.model.domain != self.schema.domain:  # coarser versions of columns are a help to the fit, not output
+            codes = codes[:, [self.model.domain.position(name) for name in self.schema.domain.names]]
         return SyntheticTable(
             schema=self.schema,
             codes=codes,
@@ -68,7 +70,15 @@ class FittedGraphicalModel:
         (folder / "schema.yaml").write_text(self.schema.to_yaml(), encoding="utf-8")
         self.model.save(folder / "model")
         described = [
-            {"clique": list(answer.clique), "stddev": answer.stddev, "event": event_to_json(answer.event)}
+            {
+                "clique": list(answer.clique),
+                "stddev": answer.stddev,
+                "event": event_to_json(answer.event),
+                "groupings": {
+                    name: {"column": coarse.column, "groups": coarse.groups}
+                    for name, coarse in answer.groupings.items()
+                },
+            }
             for answer in self.measurements
         ]
         document = {"measurements": described, "provenance": dict(self.provenance)}
@@ -90,6 +100,10 @@ def load_fitted_model(folder: str | Path) -> FittedGraphicalModel:
                 counts=counts[str(place)],
                 stddev=float(part["stddev"]),
                 event=event_from_json(part["event"]),
+                groupings={
+                    name: Grouping(coarse["column"], tuple(coarse["groups"]))
+                    for name, coarse in part["groupings"].items()
+                },
             )
             for place, part in enumerate(document["measurements"])
         )

@@ -18,6 +18,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.noisy_columns import measure_columns
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
@@ -81,7 +82,8 @@ class MWEM:
         domain = curator.domain
         rounds = self._planned_rounds(domain)
         with curator.within(budget, purpose="fit mwem") as session:
-            answers = self._measure_columns(session, domain, rounds)
+            share = Fraction(str(self.initial_share)) if rounds else Fraction(1)
+            answers = measure_columns(session, domain, share * session.rho)
             model = estimate(domain, [as_measurement(answer) for answer in answers])
             with phase("choose, measure, fit", rounds) as advance:
                 per_round = session.remaining_rho / rounds if rounds else Fraction(0)
@@ -113,15 +115,6 @@ class MWEM:
             "largest_model": str(self.largest_model),
             "largest_marginal": str(self.largest_marginal),
         }
-
-    def _measure_columns(self, session: MarginalSession, domain: Domain, rounds: int) -> list[NoisyMarginal]:
-        share = (Fraction(str(self.initial_share)) if rounds else Fraction(1)) * session.rho / len(domain)
-        with phase("measure columns", len(domain)) as advance:
-            answers = []
-            for name in domain.names:
-                answers.append(session.measure((name,), share))
-                advance(1)
-        return answers
 
     def _next_pair(
         self,

@@ -40,6 +40,18 @@ def _mwem() -> MarginalSynthesizer:
     return MWEM()
 
 
+def _mst() -> MarginalSynthesizer:
+    from dpsynth.generators.mst import MST
+
+    return MST()
+
+
+def _aim() -> MarginalSynthesizer:
+    from dpsynth.generators.aim import AIM
+
+    return AIM()
+
+
 GENERATORS: tuple[GeneratorEntry, ...] = (
     GeneratorEntry(
         name="independent",
@@ -54,6 +66,20 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
         access="MarginalQueries",
         source="Hardt, Ligett and McSherry 2012; McKenna, Sheldon and Miklau 2019",
         summary="chooses the worst pairs privately, measures them and fits a graphical model",
+    ),
+    GeneratorEntry(
+        name="mst",
+        load=_mst,
+        access="MarginalQueries",
+        source="McKenna, Miklau and Sheldon 2021",
+        summary="chooses a spanning tree of dependent pairs privately and measures each of its pairs once",
+    ),
+    GeneratorEntry(
+        name="aim",
+        load=_aim,
+        access="MarginalQueries",
+        source="McKenna, Mullins, Sheldon and Miklau 2022",
+        summary="measures the pair with the most to gain, over and over, with less noise as the model gets better",
     ),
 )
 

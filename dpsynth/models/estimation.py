@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpsynth.errors import InvalidInput
 from dpsynth.models.belief_propagation import BeliefPropagation
@@ -23,15 +24,26 @@ _LOWEST_START = -30.0  # for a cell that an earlier model calls impossible: smal
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LeastSquares:
-    """The loss sum over measured cells of (total * probability - measured)^2 / (2 stddev^2)."""
+    """The loss sum over measured cells of (total * probability - measured)^2 / (2 stddev^2).
+
+    `constant` holds what is added to the potentials, over the measured cliques and then those that are only masked: 0
+    where a cell is possible and -inf where it is not.
+    """
 
     inference: BeliefPropagation
     total: float
     measured: Floats
     scale: Floats
+    constant: Floats
+
+    def with_constant(self, potentials: Floats) -> Floats:
+        """Return the potentials of all tables, for potentials of the measured ones."""
+        combined = self.constant.copy()
+        combined[: potentials.size] += potentials
+        return combined
 
     def residual(self, potentials: Floats) -> Floats:
-        difference = self.total * self.inference.run(potentials)
+        difference = self.total * self.inference.run(self.with_constant(potentials))[: potentials.size]
         difference -= self.measured
         difference *= self.scale
         return difference
@@ -46,6 +58,7 @@ def estimate(
     tolerance: float = 1e-3,
     fit_fraction: float = 0.1,
     warm_start: GraphicalModel | None = None,
+    impossible: Mapping[Clique, NDArray[np.bool_]] | None = None,
 ) -> GraphicalModel:
     """Return the graphical model whose marginals minimise sum of |marginal - counts|^2 / (2 stddev^2).
 
@@ -61,9 +74,12 @@ def estimate(
         tolerance: stop when ten steps gain less than this fraction of the expected noise loss.
         fit_fraction: stop when the fit error (root of the loss) is below this fraction of the expected noise.
         warm_start: an earlier model of the same domain to start from; it changes the time, not the aim.
+        impossible: structural zeros: per clique, axes in its order, True where no record can be. These cells get
+            exactly no mass, and among the models that give them none the result is the one that fits best.
 
     Raises:
-        InvalidInput: a clique is not in the domain, counts have another shape, or a number is out of range.
+        InvalidInput: a clique is not in the domain, a table has another shape, a number is out of range, or the
+            impossible cells exclude every record.
 
     Privacy: post-processing; nothing is charged.
     Source: McKenna, Sheldon, Miklau (2019), "Graphical-model based estimation and inference for differential
@@ -79,15 +95,16 @@ def estimate(
         raise InvalidInput("the total must be a finite number")
     total = max(total, 1.0)
     combined = [measured for measured in _combined(domain, measurements) if measured.clique]
-    tree = JunctionTree.of(domain, (measured.clique for measured in combined))
     cliques = tuple(measured.clique for measured in combined)
+    constant = _structural_zeros(domain, cliques, impossible or {})
     if not combined:
-        return GraphicalModel.from_potentials(CliqueVector.zeros(domain, cliques), total)
+        return GraphicalModel.from_potentials(constant, total)
     objective = _LeastSquares(
-        BeliefPropagation(tree, cliques),
+        BeliefPropagation(JunctionTree.of(domain, constant.cliques), constant.cliques),
         total,
         np.concatenate([measured.counts.ravel() for measured in combined]),
         np.concatenate([np.full(measured.counts.size, 1 / measured.stddev) for measured in combined]),
+        constant.buffer,
     )
     expected_noise = len(objective.measured) / 2
     rule = StoppingRule(iterations, fit_fraction**2 * expected_noise, tolerance * expected_noise)
@@ -95,8 +112,21 @@ def estimate(
     lipschitz = total * sum(measured.weight for measured in combined)
     start = _independent_start(domain, combined, total) if warm_start is None else warm_start.potentials
     finite = np.nan_to_num(start.moved_to(cliques).buffer, neginf=_LOWEST_START)
-    potentials = descend(objective, finite, 1.0 / lipschitz, rule)
-    return GraphicalModel.from_potentials(_centred(CliqueVector(domain, cliques, potentials)), total)
+    potentials = objective.with_constant(descend(objective, finite, 1.0 / lipschitz, rule))
+    return GraphicalModel.from_potentials(_centred(CliqueVector(domain, constant.cliques, potentials)), total)
+
+
+def _structural_zeros(
+    domain: Domain, cliques: tuple[Clique, ...], impossible: Mapping[Clique, NDArray[np.bool_]]
+) -> CliqueVector:
+    """Return tables over `cliques`, then over the masked cliques among the rest: -inf where impossible, else 0."""
+    constant = CliqueVector.zeros(domain, (*cliques, *impossible))
+    for clique, mask in impossible.items():
+        if mask.shape != domain.shape(clique) or mask.all():
+            raise InvalidInput(f"impossible cells of {clique} need shape {domain.shape(clique)}, and some cell left")
+        canonical = domain.canonical(clique)
+        constant[canonical].values[mask.transpose([clique.index(name) for name in canonical])] = -np.inf
+    return constant
 
 
 def _combined(domain: Domain, measurements: Iterable[Measurement]) -> list[Measurement]:

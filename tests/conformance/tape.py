@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMarginal
+from dpsynth.curator.queries import Grouping, MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
 
@@ -82,9 +82,11 @@ class _RecordedSession:
         self._tape.exchanges.append(Exchange(("remaining_rho",), remaining))
         return remaining
 
-    def measure(self, clique: Clique, rho: Fraction) -> NoisyMarginal:
-        answer = self._session.measure(clique, rho)
-        self._tape.exchanges.append(Exchange(("measure", clique, rho), answer))
+    def measure(
+        self, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping] | None = None
+    ) -> NoisyMarginal:
+        answer = self._session.measure(clique, rho, groupings=groupings)
+        self._tape.exchanges.append(Exchange(("measure", clique, rho, dict(groupings or {})), answer))
         return answer
 
     def select(
@@ -94,9 +96,10 @@ class _RecordedSession:
         *,
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
+        groupings: Mapping[str, Grouping] | None = None,
     ) -> Clique:
-        request = _select_request(estimates, rho, weights, penalties)
-        answer = self._session.select(estimates, rho, weights=weights, penalties=penalties)
+        request = _select_request(estimates, rho, weights, penalties, groupings)
+        answer = self._session.select(estimates, rho, weights=weights, penalties=penalties, groupings=groupings)
         self._tape.exchanges.append(Exchange(request, answer))
         return answer
 
@@ -149,8 +152,10 @@ class _PlayedSession:
         answer: Fraction = self._player.next(("remaining_rho",))
         return answer
 
-    def measure(self, clique: Clique, rho: Fraction) -> NoisyMarginal:
-        answer: NoisyMarginal = self._player.next(("measure", clique, rho))
+    def measure(
+        self, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping] | None = None
+    ) -> NoisyMarginal:
+        answer: NoisyMarginal = self._player.next(("measure", clique, rho, dict(groupings or {})))
         return answer
 
     def select(
@@ -160,8 +165,9 @@ class _PlayedSession:
         *,
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
+        groupings: Mapping[str, Grouping] | None = None,
     ) -> Clique:
-        answer: Clique = self._player.next(_select_request(estimates, rho, weights, penalties))
+        answer: Clique = self._player.next(_select_request(estimates, rho, weights, penalties, groupings))
         return answer
 
 
@@ -170,9 +176,11 @@ def _select_request(
     rho: Fraction,
     weights: Mapping[Clique, int],
     penalties: Mapping[Clique, float],
+    groupings: Mapping[str, Grouping] | None,
 ) -> tuple[object, ...]:
     return (
         "select",
         tuple((clique, estimates[clique].tobytes(), weights[clique], penalties[clique]) for clique in estimates),
         rho,
+        dict(groupings or {}),
     )

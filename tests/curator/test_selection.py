@@ -44,7 +44,13 @@ def scores(codes: NDArray[np.int32], estimate: NDArray[np.float64], weight: int)
     """Return the score of the pair and the change that was declared for one unit."""
     gate = Eavesdropper(Allowance("t", Fraction(1)), SeededNoise(0))
     selection.select_clique(
-        counter(codes), gate, {PAIR: estimate}, Fraction(1, 100), weights={PAIR: weight}, penalties={PAIR: 3.5}
+        counter(codes),
+        gate,
+        {PAIR: estimate},
+        Fraction(1, 100),
+        weights={PAIR: weight},
+        penalties={PAIR: 3.5},
+        groupings={},
     )
     return int(unseal(gate.seen.value)[0]), gate.seen.sensitivity.linf
 
@@ -92,4 +98,6 @@ def test_an_estimate_of_another_shape_and_no_candidate_at_all_are_refused() -> N
         scores(np.zeros((3, 2), dtype=np.int32), np.zeros((3, 2)), 1)
     gate = Gate(Allowance("t", Fraction(1)), SeededNoise(0))
     with pytest.raises(InvalidInput, match="no candidate"):
-        selection.select_clique(counter(np.zeros((3, 2), np.int32)), gate, {}, Fraction(1), weights={}, penalties={})
+        selection.select_clique(
+            counter(np.zeros((3, 2), np.int32)), gate, {}, Fraction(1), weights={}, penalties={}, groupings={}
+        )

@@ -239,3 +239,62 @@ def test_mistakes_are_refused() -> None:
         estimate(DOMAIN, [good], tolerance=float("nan"))
     with pytest.raises(InvalidInput, match="finite number"):
         estimate(DOMAIN, [good], total=float("inf"))
+
+
+# --------------------------------------------------------------------------------------------------- structural zeros
+
+MASKED: dict[str, dict[Clique, np.ndarray]] = {
+    "a pair that is not measured": {("b", "d"): np.arange(12).reshape(3, 4) % 5 == 2},
+    "a pair in the other order": {("d", "b"): (np.arange(12).reshape(4, 3) % 5 == 2)},
+    "a measured pair": {("a", "b"): np.array([[True, False, False], [False, False, True]])},
+    "a column is a function of another": {("b", "d"): np.arange(3)[:, None] != np.array([0, 0, 1, 2])[None, :]},
+    "two pairs": {
+        ("a", "b"): np.array([[True, False, False], [False, False, True]]),
+        ("c", "d"): np.array([[False, True, True, False], [True, False, False, False]]),
+    },
+}
+
+
+@pytest.mark.parametrize("impossible", MASKED.values(), ids=MASKED.keys())
+def test_impossible_cells_get_no_mass_and_the_rest_fits_as_well_as_it_can(impossible: dict[Clique, np.ndarray]) -> None:
+    allowed = np.ones(DOMAIN.sizes)
+    for clique, mask in impossible.items():
+        grid = np.indices(DOMAIN.sizes)
+        allowed[mask[tuple(grid[DOMAIN.position(name)] for name in clique)]] = 0
+    joint = truth() * allowed
+    measurements = measure(joint, [("a", "b"), ("b", "c"), ("d",)], [2.0], seed=5)
+    model = estimate(DOMAIN, measurements, impossible=impossible, total=float(joint.sum()), **EXACT)
+    made = model.marginal(DOMAIN.names)
+    assert made[allowed == 0].max() == 0
+    for clique, mask in impossible.items():
+        assert model.marginal(clique)[mask].max() == 0
+    # Brute force: exponentiated gradient on the allowed cells of the full joint reaches no smaller loss.
+    best = allowed / allowed.sum() * joint.sum()
+    step = 0.5 * measurements[0].stddev ** 2 / joint.sum()
+    for _ in range(20_000):
+        gradient = np.zeros(DOMAIN.sizes)
+        for measured in measurements:
+            residual = (project(best, measured.clique) - measured.counts) / measured.stddev**2
+            gradient += residual[tuple(np.indices(DOMAIN.sizes)[DOMAIN.position(name)] for name in measured.clique)]
+        best = best * np.exp(-step * gradient)
+        best *= joint.sum() / best.sum()
+    assert loss(made, measurements) == pytest.approx(loss(best, measurements), rel=1e-3, abs=1e-3)
+    records = model.sample(500, rng=np.random.default_rng(0))
+    assert (allowed[tuple(records.T)] == 1).all()
+
+
+def test_structural_zeros_survive_a_warm_start_and_an_empty_set_of_measurements() -> None:
+    mask = MASKED["a column is a function of another"]
+    measurements = measure(truth(), [("a", "b"), ("b", "d")], [3.0], seed=2)
+    first = estimate(DOMAIN, measurements[:1], impossible=mask, **EXACT)
+    warm = estimate(DOMAIN, measurements, impossible=mask, warm_start=first, total=4800.0, **EXACT)
+    cold = estimate(DOMAIN, measurements, impossible=mask, total=4800.0, **EXACT)
+    np.testing.assert_allclose(warm.marginal(DOMAIN.names), cold.marginal(DOMAIN.names), atol=0.05)
+    empty = estimate(DOMAIN, [], impossible=mask, total=24.0)
+    np.testing.assert_allclose(empty.marginal(("b", "d")), 6.0 * ~mask["b", "d"])
+
+
+@pytest.mark.parametrize("mask", [np.ones((3, 4), dtype=bool), np.zeros((4, 3), dtype=bool)])
+def test_masks_that_leave_nothing_or_have_another_shape_are_refused(mask: np.ndarray) -> None:
+    with pytest.raises(InvalidInput, match="impossible"):
+        estimate(DOMAIN, [], impossible={("b", "d"): mask})

@@ -1,0 +1,117 @@
+"""MST: a maximum spanning tree of dependent pairs, chosen privately and measured once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.curator.queries import MarginalQueries, MarginalSession
+from dpsynth.errors import InvalidInput
+from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.noisy_columns import measure_columns
+from dpsynth.models import GraphicalModel, estimate
+from dpsynth.progress import phase
+from dpsynth.schema.domain import Clique
+
+_FINAL_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class MST:
+    """Three equal thirds of rho: every column, the choice of a spanning tree of pairs, the pairs of the tree.
+
+    Attributes:
+        largest_marginal: most cells of one pair; larger pairs cannot become edges, so the tree may become a forest.
+
+    Source: McKenna, Miklau and Sheldon 2021, "Winning the NIST contest", section 4 and algorithm 2.
+    """
+
+    largest_marginal: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that cannot work.
+
+        Raises:
+            InvalidInput: naming the parameter and what it may be.
+        """
+        if self.largest_marginal < 1:
+            raise InvalidInput(f"largest_marginal must be at least 1 cell, not {self.largest_marginal}")
+
+    @property
+    def name(self) -> str:
+        """The name in the registry."""
+        return "mst"
+
+    def fit(
+        self,
+        curator: MarginalQueries,
+        budget: PrivacyBudget,
+        *,
+        rng: np.random.Generator,  # noqa: ARG002 - part of the protocol; this generator makes no public choice
+    ) -> FittedGraphicalModel:
+        """Return the fitted generator; see `Synthesizer.fit`.
+
+        Privacy: at most `budget`. Which pairs may become edges, and so the number of steps, follows from the schema
+        and from earlier choices; one third of rho each for columns, choices and edges, the rest for the edges.
+        """
+        domain = curator.domain
+        pairs: list[Clique] = [
+            pair for pair in combinations(domain.names, 2) if domain.cells(pair) <= self.largest_marginal
+        ]
+        edges = len(domain) - _groups(domain.names, pairs)
+        with curator.within(budget, purpose="fit mst") as session:
+            answers = measure_columns(session, domain, session.rho / 3 if edges else session.rho)
+            model = estimate(domain, [as_measurement(answer) for answer in answers])
+            tree = _spanning_tree(session, model, pairs, edges, session.rho / 3) if edges else []
+            share = session.remaining_rho / max(1, edges)
+            with phase("measure the tree", edges) as advance:
+                for pair in tree:
+                    answers.append(session.measure(pair, share))
+                    advance(1)
+        model = estimate(
+            domain, [as_measurement(answer) for answer in answers], warm_start=model, tolerance=_FINAL_TOLERANCE
+        )
+        return FittedGraphicalModel(
+            schema=curator.schema,
+            model=model,
+            measurements=tuple(answers),
+            provenance={"generator": self.name, "largest_marginal": str(self.largest_marginal)},
+        )
+
+
+def _spanning_tree(
+    session: MarginalSession, independent: GraphicalModel, pairs: list[Clique], edges: int, rho: Fraction
+) -> list[Clique]:
+    """Return the edges that Kruskal's algorithm takes when every step is one exponential mechanism.
+
+    The score of a pair is the L1 distance of its counts to those of independent columns, which does not change from
+    step to step; what changes is which pairs still join two groups of columns.
+    """
+    estimates = independent.marginals(pairs)
+    group = {name: place for place, name in enumerate(independent.domain.names)}
+    chosen: list[Clique] = []
+    with phase("choose the tree", edges) as advance:
+        for _ in range(edges):
+            joining = {pair: estimates[pair] for pair in pairs if group[pair[0]] != group[pair[1]]}
+            edge = session.select(
+                joining, rho / edges, weights=dict.fromkeys(joining, 1), penalties=dict.fromkeys(joining, 0.0)
+            )
+            chosen.append(edge)
+            kept, gone = group[edge[0]], group[edge[1]]
+            group = {name: kept if place == gone else place for name, place in group.items()}
+            advance(1)
+    return chosen
+
+
+def _groups(names: Clique, pairs: list[Clique]) -> int:
+    """Return the number of connected groups of columns when all `pairs` are edges."""
+    group = {name: place for place, name in enumerate(names)}
+    for first, second in pairs:
+        kept, gone = group[first], group[second]
+        if kept != gone:
+            group = {name: kept if place == gone else place for name, place in group.items()}
+    return len(set(group.values()))
