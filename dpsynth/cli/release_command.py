@@ -70,13 +70,13 @@ def release_table(
         plan = plan_release(loaded, claim, ledger=books, generator=generator, policy=default_policy())
         if not as_json:
             show_plan(plan)
-        if dry_run:
-            plan.require_a_chance(override)
-            _check_places(data, loaded, books, table=table, out=out, internal=findings)
-            if as_json:
-                print_json({"dry_run": True, **_plan_facts(plan)})
-            return
         try:
+            if dry_run:
+                plan.require_a_chance(override)
+                _check_places(data, loaded, books, table=table, out=out, internal=findings)
+                if as_json:
+                    print_json({"dry_run": True, **_plan_facts(plan)})
+                return
             with progress_bars(shown=not as_json):
                 made = release(
                     data,

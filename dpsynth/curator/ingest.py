@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from dpsynth.curator._sealed import Private
 from dpsynth.curator.rows import PrivateRows, compact
+from dpsynth.curator.sources.arrow_stream import ArrowStream
 from dpsynth.curator.sources.base import Cells, RowSource
 from dpsynth.curator.sources.csv_file import CsvFile
-from dpsynth.curator.sources.frame import Frame, frame_from_arrow, is_frame
+from dpsynth.curator.sources.frame import Frame, is_frame
 from dpsynth.curator.sources.parquet_file import ParquetFile
 from dpsynth.errors import TableError
 from dpsynth.ledger import OpenToken
@@ -33,8 +34,8 @@ TableLike: TypeAlias = Union[str, Path, "pd.DataFrame", object]
 """A path to a CSV or Parquet file, a pandas frame, or an object with `__arrow_c_stream__`."""
 
 
-_NAMELESS = frozenset({"<NA>", "NaT", "nan", "None"})
-"""How missing values of pandas and numpy write themselves."""
+_NAMELESS = frozenset({"", "<NA>", "NaT", "nan", "None"})
+"""How missing values of files, pandas and numpy write themselves."""
 
 
 def source_of(data: TableLike, schema: Schema) -> RowSource:
@@ -51,7 +52,7 @@ def source_of(data: TableLike, schema: Schema) -> RowSource:
     if is_frame(data):
         return Frame(data)
     if hasattr(data, "__arrow_c_stream__"):
-        return frame_from_arrow(data)
+        return ArrowStream(data)
     raise TableError(
         f"cannot read a table from a {type(data).__name__}; give a path to a CSV or Parquet file, a pandas frame or an "
         "object that offers an Arrow stream"
@@ -63,12 +64,18 @@ def check_header(source: RowSource, schema: Schema) -> dict[str, int]:
 
     Raises:
         TableError: names missing, surplus and repeated columns at once. Names that only the file has are given by
-            position: in a file without a header they would be somebody's cells.
+            position, and not at all where nothing fits: in a file without a header they are somebody's cells, and
+            their number and repetitions are his too.
     """
     names = source.column_names()
     unit_column = [schema.unit.id_column] if schema.unit.id_column is not None else []
     needed = [column.name for column in schema.columns] + unit_column
     known = {*needed, *schema.ignored}
+    if not set(names) & set(needed):
+        raise TableError(
+            f"{source.description} does not fit the schema: none of the schema's columns is in the first line; does "
+            "the file have a header? Names must be the same to the letter, and so must the schema's delimiter."
+        )
     problems = []
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
@@ -138,27 +145,31 @@ def _encode_all(source: RowSource, schema: Schema) -> tuple[NDArray[np.int32], N
     numbers: dict[str, int] = {}
     units: list[int] = []
     for batch in source.batches():
-        coded.append(encode_cells(schema, {column.name: batch[places[column.name]] for column in schema.columns}))
+        codes = encode_cells(schema, {column.name: batch[places[column.name]] for column in schema.columns})
         if unit_column is not None:
-            named = (_identifier(cell) for cell in _objects(batch[places[unit_column]]))
-            units.extend(numbers.setdefault(name, len(numbers)) for name in named)
-    codes = np.concatenate(coded)
-    return codes, None if unit_column is None else np.asarray(units, dtype=np.intp)
+            named = [_identifier(cell) for cell in _objects(batch[places[unit_column]])]
+            units.extend(numbers.setdefault(name, len(numbers)) for name in named if name is not None)
+            codes = codes[[name is not None for name in named]]
+        coded.append(codes)
+    return np.concatenate(coded), None if unit_column is None else np.asarray(units, dtype=np.intp)
 
 
 def _objects(cells: Cells) -> list[object]:
     return cells.tolist() if isinstance(cells, np.ndarray) else list(cells)
 
 
-def _identifier(cell: object) -> str:
-    """Return the text that names a unit; all rows without a usable name share one unit, so they stay bounded."""
+def _identifier(cell: object) -> str | None:
+    """Return the text that names a unit, or None for a row without one.
+
+    Such a row belongs to no declared unit and is left out: if these rows shared a unit, each could displace another.
+    """
     if isinstance(cell, float):
-        return "" if cell != cell else (str(int(cell)) if cell.is_integer() else repr(cell))
+        return None if cell != cell else (str(int(cell)) if cell.is_integer() else repr(cell))
     try:
         text = str(cell).strip()
     except Exception:  # noqa: BLE001 - any object may stand in a cell, and none may stop the run
-        return ""
-    return "" if text in _NAMELESS else text
+        return None
+    return None if text in _NAMELESS else text
 
 
 def _bounded(units: NDArray[np.intp], most: int, noise: NoiseSource) -> NDArray[np.intp]:

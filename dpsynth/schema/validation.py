@@ -158,8 +158,13 @@ class _Check:
             return
         if len(dialect.delimiter) != 1 or dialect.delimiter in "\r\n\"'" or dialect.delimiter.isalnum():
             self.add(("dialect", "delimiter"), "must be one character that is no letter, digit, quote or line break")
-        if not _holds_ascii(dialect.encoding):
-            self.add(("dialect", "encoding"), "must be a text encoding that contains ASCII, such as utf-8 or latin-1")
+        if not _reads_any_line(dialect.encoding):
+            self.add(
+                ("dialect", "encoding"),
+                "must be a text encoding that contains ASCII and keeps no state, such as utf-8 (with or without a byte "
+                "order mark), latin-1, iso8859-15, cp1252, cp1250, cp1251, koi8-r, shift_jis, euc_jp, gb18030, big5 or "
+                "euc_kr",
+            )
             return
         for column in columns:
             if not all(_can_encode(text, dialect.encoding) for text in (column.name, *_texts_of(column))):
@@ -208,9 +213,20 @@ def _texts_of(column: Column) -> tuple[str, ...]:
     return (*special, *axis.labels()) if isinstance(axis, TruthAxis) else special
 
 
-def _holds_ascii(encoding: str) -> bool:
+def _reads_any_line(encoding: str) -> bool:
+    """Return whether this is a text encoding around ASCII whose decoder takes any bytes.
+
+    Codecs with escapes and shifts (iso2022, hz, utf-7, unicode_escape) raise on some bytes whatever they are told about
+    errors; then one record could stop a run. Each of them gives a byte of ASCII another meaning, or none.
+    """
     try:
-        return "\n,".encode(encoding) == b"\n,"
+        alone = [bytes([byte]).decode(encoding, errors="surrogateescape") for byte in range(256)]
+        escapes = rb"\u0041\U00000041\x41"
+        return (
+            "\n,".encode(encoding) == b"\n,"
+            and all(len(text) == 1 for text in alone)
+            and len(escapes.decode(encoding)) == len(escapes)
+        )
     except (LookupError, ValueError):
         return False
 

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.cli.command_line import Run
-from tests.cli.conftest import HEADER, records
+from tests.cli.conftest import HEADER, SCHEMA, records
 
 CLAIM = ("--epsilon", 1, "--delta", "1e-6")
 
@@ -112,6 +113,22 @@ def test_an_edited_withheld_release_is_not_let_go(run: Run, tmp_path: Path, sche
     edited = run(*order)
     assert edited.code == 2
     assert not (tmp_path / "release").exists()
+
+
+@pytest.mark.parametrize("option", ["--json", "--dry-run"])
+def test_a_release_that_cannot_pass_is_refused_before_it_is_charged(
+    run: Run, tmp_path: Path, schema_file: Path, data_file: Path, option: str
+) -> None:
+    run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
+    schema_file.write_text(SCHEMA.replace("public_rows: 40000", "public_rows: 5000"), encoding="utf-8")
+    arguments = ("release", data_file, "--schema", schema_file, *CLAIM, "--out", tmp_path / "release", "--json")
+    refused = run(*dict.fromkeys([*arguments, option]))
+    assert refused.code == 3
+    told = json.loads(refused.out)
+    assert told["verdict"] == "INCONCLUSIVE"
+    assert told["charged"] is False
+    assert told["internal"] is None
+    assert json.loads(run("ledger", "show", "--json").out)["head"]["index"] == 1
 
 
 def test_a_draft_holds_names_and_types_and_is_refused_until_it_is_filled_in(

@@ -108,8 +108,34 @@ def test_one_arbitrary_record_disturbs_no_other(
     lines = [record.encode() for record in RECORDS]
     without = codes_of(folder / "without.csv", lines)
     with_it = codes_of(folder / "with.csv", [*lines[:place], line, *lines[place:]])
+    text = line.decode("utf-8", errors="surrogateescape").rstrip("\r\n")
+    if '"' not in text:
+        assert len(with_it) - len(without) == (text.count(",") == HEADER.count(","))
     assert len(with_it) - len(without) in {0, 1}
     assert not Counter(without) - Counter(with_it)
+
+
+RAGGED = [
+    b"",
+    b"F",
+    b"F,34,0,2020-05-01",
+    b"F,34,0,2020-05-01,true,",
+    b"F,34,0,2020-05-01,true,surplus,cells",
+    b'"F,34,0,2020-05-01,true',
+    b'F,34,0,"2020-05-01,true',
+]
+
+
+@pytest.mark.parametrize("line", RAGGED)
+def test_a_line_of_another_width_adds_no_row(line: bytes, tmp_path: Path) -> None:
+    lines = [record.encode() for record in RECORDS]
+    assert codes_of(tmp_path / "with.csv", [*lines[:2], line, *lines[2:]]) == codes_of(tmp_path / "without.csv", lines)
+
+
+def test_a_quoted_line_break_adds_no_row_for_every_line(tmp_path: Path) -> None:
+    lines = [record.encode() for record in RECORDS]
+    broken = b'F,34,0,2020-05-01,"first\n' + b"more, text\n" * 50 + b'last"'
+    assert len(codes_of(tmp_path / "with.csv", [broken, *lines])) == len(lines) + 1  # its first line fits the header
 
 
 class Nasty:
@@ -191,7 +217,9 @@ def test_csv_parquet_and_frame_give_the_same_codes(tmp_path: Path) -> None:
         ("séx,age,cost,seen,alive".encode("latin-1"), "encoding"),
         (b"PK\x03\x04spreadsheet", "spreadsheet"),
         (b"\x00\x01\x02\x00", "not a table"),
-        (b"just some prose, nothing else", "does not fit"),
+        (b"just some prose, nothing else", "does the file have a header"),
+        (b"sex,age,cost,seen,alive\rF,1,2,2020-01-01,true\r", "carriage return"),
+        (b"sex,age,cost,seen,alive\r" + b"F,1,2,2020-01-01,true\r" * 60_000, "carriage return"),
     ],
 )
 def test_a_bad_header_is_one_clear_message_and_nothing_is_spent(tmp_path: Path, content: bytes, words: str) -> None:
@@ -219,6 +247,17 @@ def test_a_file_without_header_does_not_show_its_first_record(tmp_path: Path) ->
     assert "1934" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("record", ["Zebulon,7,7,7,7", "Zebulon,1,7,7,7,7,1", "a,b"])
+def test_a_file_without_header_does_not_show_how_its_first_record_is_made(record: str, tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(f"{record}\n", encoding="utf-8")
+    with pytest.raises(TableError, match="does the file have a header") as refusal:
+        Curator.open(file, SCHEMA, ledger=ledger())
+    assert "position" not in str(refusal.value)
+    assert "repeats" not in str(refusal.value)
+    assert not any(mark.isdigit() for mark in str(refusal.value))
+
+
 def test_rows_cannot_be_had_before_anything_was_charged() -> None:
     closed = Curator.open(pd.DataFrame(columns=HEADER.split(",")), SCHEMA, ledger=ledger())
     with pytest.raises(DpsynthError, match="not been opened"):
@@ -240,7 +279,19 @@ dpsynth: {unit: {id_column: patient, max_rows_per_unit: 2}, public_rows: 100}
 
 def test_no_unit_keeps_more_rows_than_declared() -> None:
     frame = pd.DataFrame({"patient": [1] * 5 + [2] * 2 + [3, None, None, None], "ward": list("abcdeab") + list("cdee")})
-    assert len(training_codes(opened(frame, VISITS))) == 2 + 2 + 1 + 2
+    assert len(training_codes(opened(frame, VISITS))) == 2 + 2 + 1
+
+
+@pytest.mark.parametrize("nobody", [None, float("nan"), pd.NA, pd.NaT, "", "  ", "nan", Nasty()])
+def test_rows_without_an_identifier_are_left_out(nobody: object) -> None:
+    patients = pd.Series([1, nobody, 2, nobody], dtype=object)
+    codes = training_codes(opened(pd.DataFrame({"patient": patients, "ward": list("abcd")}), VISITS))
+    assert codes[:, 0].tolist() == [0, 2]
+
+
+def test_a_table_of_rows_without_identifiers_is_empty() -> None:
+    frame = pd.DataFrame({"patient": [None, None], "ward": ["a", "b"]})
+    assert len(training_codes(opened(frame, VISITS))) == 0
 
 
 def test_kept_rows_are_chosen_evenly_and_not_by_value_or_place() -> None:

@@ -42,7 +42,9 @@ fields:
     assert problems_of(text) == [
         "line 1, column 7: name: a data set id has letters, digits, '.', '_' and '-' and starts with a letter or digit",
         "line 2, column 22: dialect.delimiter: must be one character that is no letter, digit, quote or line break",
-        "line 2, column 38: dialect.encoding: must be a text encoding that contains ASCII, such as utf-8 or latin-1",
+        "line 2, column 38: dialect.encoding: must be a text encoding that contains ASCII and keeps no state, such as "
+        "utf-8 (with or without a byte order mark), latin-1, iso8859-15, cp1252, cp1250, cp1251, koi8-r, shift_jis, "
+        "euc_jp, gb18030, big5 or euc_kr",
         "line 4, column 9: dpsynth.unit: say `kind: row` alone, or `id_column` with "
         "`max_rows_per_unit`; there is no default",
         "line 5, column 3: dpsynth.pubic_rows: unknown key; did you mean `public_rows`?",

@@ -1,8 +1,11 @@
 """Rows from a CSV file, where no record can disturb another.
 
-One physical line is one record, so an unbalanced quote damages its own record and no other. Short records are padded
-with missing cells, long ones are cut, bytes that do not decode stay inside their cell. A parser that aborts on a bad
-record, or lets it swallow the next one, would make the whole result depend on one person.
+One physical line is one record, so an unbalanced quote damages its own record and no other. A line with more or fewer
+cells than the header is no record and gives no row; bytes that do not decode stay inside their cell. A parser that
+aborts on a bad record, or lets it swallow the next one, would make the whole result depend on one person.
+
+A line break inside quotes therefore makes lines that nobody meant to be records. Most have another number of cells and
+are dropped; one that happens to have the right number is taken for a record. Such tables belong into Parquet.
 """
 
 from __future__ import annotations
@@ -48,7 +51,8 @@ class CsvFile:
         """Return the header's cells.
 
         Raises:
-            TableError: missing, unreadable or empty file, a file of another kind, or another encoding.
+            TableError: missing, unreadable or empty file, a file of another kind, another encoding, or lines that end
+                with a carriage return alone: then the first line is the whole table.
         """
         line = self._header_line()
         for mark, kind in _FOREIGN_MARKS.items():
@@ -56,6 +60,11 @@ class CsvFile:
                 raise TableError(f"{self.description}: this is {kind}, not a CSV file. Export it as UTF-8 CSV.")
         if not line.strip():
             raise TableError(f"{self.description}: the file is empty; it needs a header line with the column names")
+        if b"\x00" not in line and b"\r" in line.rstrip(b"\r\n"):
+            raise TableError(
+                f"{self.description}: the first line has a carriage return inside. Save the file with line ends LF or "
+                "CR LF, and with no line break inside a column name."
+            )
         if b"\x00" in line or len(line) >= _LONGEST_HEADER:
             raise TableError(f"{self.description}: this is not a table: no header line of column names was found")
         try:
@@ -68,23 +77,23 @@ class CsvFile:
         return tuple(name.strip() for name in _split(text.rstrip("\r\n"), self._delimiter))
 
     def batches(self) -> Iterator[list[Cells]]:
-        """Yield batches of at most 50,000 records as text cells."""
+        """Yield batches of at most 50,000 records as text cells, without lines of another width than the header."""
         width = len(self.column_names())
         delimiter = self._delimiter
         with self._path.open("rb") as stream:
             stream.readline()
             while lines := list(islice(stream, _BATCH_LINES)):
-                records: list[list[str | None]] = []
-                for raw in lines:
-                    line = raw.decode(self._encoding, errors="surrogateescape").rstrip("\r\n")
-                    if not line and width > 1:
-                        continue
-                    cells: list[str | None] = [*_split(line, delimiter)]
-                    if len(cells) != width:
-                        cells = (cells + [None] * width)[:width]
-                    records.append(cells)
+                split = (_split(self._decoded(line).rstrip("\r\n"), delimiter) for line in lines)
+                records = [cells for cells in split if len(cells) == width]
                 if records:
                     yield [list(column) for column in zip(*records, strict=True)]
+
+    def _decoded(self, line: bytes) -> str:
+        """Return the text of one line; never raises, though some codecs do whatever they are told about errors."""
+        try:
+            return line.decode(self._encoding, errors="surrogateescape")
+        except ValueError:
+            return line.decode("ascii", errors="replace")
 
     def _header_line(self) -> bytes:
         try:

@@ -1,11 +1,12 @@
-"""Rows from a table that is already in memory: pandas, or anything that speaks the Arrow stream protocol."""
+"""Rows from a pandas frame."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+from dpsynth.curator.sources.arrow_cells import cells_of
 from dpsynth.curator.sources.base import Cells
 from dpsynth.errors import TableError
 
@@ -40,10 +41,10 @@ class Frame:
         return tuple(str(name) for name in self._frame.columns)
 
     def batches(self) -> Iterator[list[Cells]]:
-        """Yield slices of the frame as object arrays."""
+        """Yield slices of the frame, cells as the objects they are."""
         for start in range(0, len(self._frame), _BATCH_ROWS):
             part = self._frame.iloc[start : start + _BATCH_ROWS]
-            yield [part.iloc[:, place].to_numpy(dtype=object) for place in range(part.shape[1])]
+            yield [_cells(part.iloc[:, place]) for place in range(part.shape[1])]
 
 
 def is_frame(data: object) -> TypeGuard[pd.DataFrame]:
@@ -52,9 +53,12 @@ def is_frame(data: object) -> TypeGuard[pd.DataFrame]:
     return pandas is not None and isinstance(data, pandas.DataFrame)
 
 
-def frame_from_arrow(data: object) -> Frame:
-    """Return a frame from an object with `__arrow_c_stream__`, such as a polars frame or a DuckDB relation."""
+def _cells(column: pd.Series[Any]) -> Cells:
+    """Return the cells of a column; a column that pandas keeps in Arrow is read as one."""
     import pandas as pd
-    import pyarrow as pa
 
-    return Frame(pa.table(data).to_pandas(types_mapper=pd.ArrowDtype))
+    kind = column.dtype
+    if isinstance(kind, pd.ArrowDtype) or (isinstance(kind, pd.StringDtype) and kind.storage == "pyarrow"):
+        kept = column.array.__arrow_array__()
+        return [cell for chunk in getattr(kept, "chunks", [kept]) for cell in cells_of(chunk)]
+    return column.to_numpy(dtype=object)

@@ -1,8 +1,4 @@
-"""Rows from a Parquet file, batch by batch.
-
-How a column is turned into Python objects follows from its storage type alone, never from a cell: text that is not
-UTF-8, or a date outside Python's calendar, must stay the affair of its own record.
-"""
+"""Rows from a Parquet file, batch by batch."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dpsynth.curator.sources.arrow_cells import cells_of, guarded
 from dpsynth.curator.sources.base import Cells
 from dpsynth.errors import TableError
 
@@ -45,6 +42,31 @@ class ParquetFile:
         Raises:
             TableError: missing, unreadable or damaged file, or two columns of one name.
         """
+        return {field.name: str(field.type) for field in self._arrow_schema()}
+
+    def batches(self) -> Iterator[list[Cells]]:
+        """Yield batches of at most 100,000 rows.
+
+        Raises:
+            TableError: the file is damaged.
+        """
+        return guarded(self._read(), self.description)
+
+    def _read(self) -> Iterator[list[Cells]]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        fields = {field.name: _storage(field.type) for field in self._arrow_schema()}
+        # Lists and structs are missing cells here; left unread, nothing in them can stop the reader.
+        flat = [name for name, kind in fields.items() if not pa.types.is_nested(kind)]
+        # Unless it is told to keep a dictionary, the reader checks its texts and stops at one that is not UTF-8.
+        kept = [name for name in flat if pa.types.is_dictionary(fields[name]) and "string" in str(fields[name])]
+        with pq.ParquetFile(self._path, read_dictionary=kept) as parquet:
+            for batch in parquet.iter_batches(batch_size=100_000, columns=flat):
+                cells = {name: cells_of(batch.column(name)) for name in flat}
+                yield [cells.get(name, [None] * batch.num_rows) for name in fields]
+
+    def _arrow_schema(self) -> pa.Schema:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -56,36 +78,10 @@ class ParquetFile:
             raise TableError(f"{self.description}: this is not a readable Parquet file") from None
         if len(set(arrow_schema.names)) != len(arrow_schema.names):
             raise TableError(f"{self.description}: two columns have the same name; rename one of them")
-        return {field.name: str(field.type) for field in arrow_schema}
-
-    def batches(self) -> Iterator[list[Cells]]:
-        """Yield record batches as Python objects."""
-        import pyarrow.parquet as pq
-
-        names = list(self.column_names())
-        with pq.ParquetFile(self._path) as parquet:
-            for batch in parquet.iter_batches(batch_size=100_000, columns=names):
-                yield [_cells(batch.column(name)) for name in names]
+        return arrow_schema
 
 
-def _cells(column: pa.Array) -> Cells:
-    """Return the cells of one column of a batch; no cell can make this raise."""
+def _storage(kind: pa.DataType) -> pa.DataType:
     import pyarrow as pa
 
-    kind = column.type
-    cells: Cells
-    if pa.types.is_dictionary(kind):
-        return _cells(column.dictionary_decode())
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        as_bytes = column.cast(pa.large_binary()).to_pylist()
-        cells = [None if cell is None else cell.decode("utf-8", errors="surrogateescape") for cell in as_bytes]
-    elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        moments = column.cast(pa.timestamp("s", tz=getattr(kind, "tz", None)), safe=False)
-        cells = moments.to_numpy(zero_copy_only=False).astype("datetime64[s]")
-    elif pa.types.is_temporal(kind):
-        cells = column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64()).to_pylist()
-    elif pa.types.is_nested(kind):
-        cells = [None] * len(column)
-    else:
-        cells = column.to_pylist()
-    return cells
+    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
