@@ -60,7 +60,7 @@ def release(
     Privacy: at most `budget`, reserved before the first row is read. Canaries are public rows and cost nothing.
     """
     folder, policy, noise = Path(out), policy or default_policy(), noise or SystemNoise()
-    internal = Path(internal_folder) if internal_folder is not None else folder.with_name(folder.name + "-internal")
+    internal = Path(internal_folder) if internal_folder is not None else Path(f"{folder}-internal")
     schema = schema if isinstance(schema, Schema) else Schema.from_yaml(Path(schema))
     maker = find_generator(generator) if isinstance(generator, str) else generator
     plan = plan_release(schema, budget, ledger=ledger, generator=maker.name, policy=policy)

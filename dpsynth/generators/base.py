@@ -40,7 +40,7 @@ class FittedSynthesizer(Protocol):
         Privacy: post-processing; nothing is charged, whatever the number of rows.
         """
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write the model, without pickle, into the new folder `folder`."""
 
 

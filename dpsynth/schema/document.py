@@ -66,7 +66,9 @@ class TablePart(_Part):
 
     dataset: Text | None = Field(None, description="Data set id in the ledger; `name` if not given.")
     unit: UnitPart = Field(description="The privacy unit. There is no default.")
-    public_rows: int | None = Field(None, ge=1, description="Publicly known order of magnitude of the number of rows.")
+    public_rows: int | None = Field(
+        None, ge=1, description="Publicly known order of magnitude of the number of privacy units."
+    )
     ignore: tuple[Text, ...] = Field((), description="Columns of the file that are left out of the synthetic table.")
     provenance: str | None = Field(None, description="Where these declarations were taken from; never from the rows.")
 
