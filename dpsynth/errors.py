@@ -103,7 +103,7 @@ class BudgetExceeded(LedgerError):
         self.largest_epsilon = largest_epsilon
         self.delta = delta
         advice = (
-            f"The largest request that fits is epsilon {largest_epsilon} at delta {delta}."
+            f"The largest request that fits is epsilon {largest_epsilon} at delta {float(delta):g}."
             if largest_epsilon > 0
             else "Nothing more fits: this data set is spent."
         )
