@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from dpsynth.progress import reporting_to
@@ -32,7 +33,7 @@ def print_json(document: Mapping[str, object]) -> None:
 
 def print_error(message: str) -> None:
     """Print one error, the first line marked, on standard error."""
-    ERR.print(f"[bold red]error:[/] {_escaped(message)}")
+    ERR.print(f"[bold red]error:[/] {escape(message)}")
 
 
 class _Bars:
@@ -68,7 +69,3 @@ def progress_bars(*, shown: bool) -> Iterator[None]:
     )
     with Progress(*columns, console=ERR) as progress, reporting_to(_Bars(progress)):
         yield
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")

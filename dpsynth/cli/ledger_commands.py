@@ -36,7 +36,7 @@ def budget(
     whole = PrivacyBudget(epsilon, delta)
     with open_ledger(ledger) as books:
         books.set_budget(dataset, whole)
-        OUT.print(f"data set '{dataset}': budget {whole}, for ever. Left: {books.remaining(dataset)}.")
+        OUT.print(f"data set '{dataset}': budget {whole}, for ever. Left: {books.remaining(dataset)}.", markup=False)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from dpsynth.accounting.budget import PrivacyBudget
@@ -128,7 +129,7 @@ def show_plan(plan: ReleasePlan) -> None:
     grid.add_column(style="dim")
     grid.add_column()
     for name, value in _plan_facts(plan).items():
-        grid.add_row(name.replace("_", " "), str(value))
+        grid.add_row(name.replace("_", " "), escape(str(value)))
     ERR.print("[bold]Plan[/]")
     ERR.print(grid)
 
@@ -153,14 +154,14 @@ def show_result(made: Release, *, ledger: str | None) -> None:
     named = "" if ledger is None else f" --ledger {ledger}"
     verdict = made.certificate.verdict.value
     colour = {"PASS": "green", "INCONCLUSIVE": "yellow"}.get(verdict, "red")
-    OUT.print(f"\n[bold {colour}]{verdict}[/]  {made.rows:,} synthetic rows in [bold]{made.folder}[/]")
+    OUT.print(f"\n[bold {colour}]{verdict}[/]  {made.rows:,} synthetic rows in [bold]{escape(str(made.folder))}[/]")
     decision = made.certificate.document.override
     if decision is not None:
         OUT.print(f"  exported because {decision.by} decided so; the verdict stays {verdict}", markup=False)
     for file in sorted(made.folder.iterdir()):
         OUT.print(f"  {file.name:<24} {file.stat().st_size:>12,} bytes")
     OUT.print("\n[bold]Next[/]")
-    OUT.print(f"  read the report      {made.folder / 'report.html'}")
-    OUT.print(f"  check the release    dpsynth verify {made.folder}")
-    OUT.print(f"  see what was spent   dpsynth ledger show{named}")
-    OUT.print(f"  [dim]internal audit, never to be shared: {made.internal_folder}[/]")
+    OUT.print(f"  read the report      {escape(str(made.folder / 'report.html'))}")
+    OUT.print(f"  check the release    dpsynth verify {escape(str(made.folder))}")
+    OUT.print(f"  see what was spent   dpsynth ledger show{escape(named)}")
+    OUT.print(f"  [dim]internal audit, never to be shared: {escape(str(made.internal_folder))}[/]")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from dpsynth.certification.verify import verify_release
 from dpsynth.cli.console import OUT, print_error, print_json
@@ -31,10 +32,10 @@ def verify(
     else:
         for check in verification.checks:
             mark = "[green]ok  [/]" if check.passed else "[bold red]FAIL[/]"
-            OUT.print(f"{mark} {check.name}: {check.explanation}")
+            OUT.print(f"{mark} {check.name}: {escape(check.explanation)}")
     if failed:
         names = ", ".join(check.name for check in failed)
         print_error(f"the release does not verify: {len(failed)} of {len(verification.checks)} checks failed ({names})")
         raise typer.Exit(VerificationFailed.exit_code)
     if not as_json:
-        OUT.print(f"\n[bold green]verified[/] {folder}")
+        OUT.print(f"\n[bold green]verified[/] {escape(str(folder))}")

@@ -79,15 +79,17 @@ def test_a_refused_release_can_be_let_go_by_a_person_without_a_new_charge(
     charged = json.loads(run("ledger", "show", "--json").out)["data_sets"][0]["left"]
 
     let_go = run(
-        *("override", tmp_path / "release-internal", "--by", "Ada Example", "--reason", "a demonstration"),
+        *("override", tmp_path / "release-internal", "--by", "Ada Example", "--reason", "see [/ops/12] [bold]"),
         *("--out", tmp_path / "release"),
     )
     assert let_go.code == 0, let_go.err
     assert "exported because Ada Example decided so; the verdict stays INCONCLUSIVE" in let_go.out
     certificate = json.loads((tmp_path / "release" / "certificate.json").read_text(encoding="utf-8"))
-    assert certificate["override"] == {"by": "Ada Example", "reason": "a demonstration"}
+    assert certificate["override"] == {"by": "Ada Example", "reason": "see [/ops/12] [bold]"}
     assert certificate["verdict"] != "PASS"
-    assert run("verify", tmp_path / "release").code == 0
+    verified = run("verify", tmp_path / "release")
+    assert verified.code == 0
+    assert "see [/ops/12] [bold]" in verified.out
     assert json.loads(run("ledger", "show", "--json").out)["data_sets"][0]["left"] == charged
     again = run(
         "override", tmp_path / "release-internal", "--by", "Ada", "--reason", "twice", "--out", tmp_path / "twice"
