@@ -3,8 +3,10 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.certification.certificate import Override
 from dpsynth.certification.verify import verify_release
 from dpsynth.curator import Curator
+from dpsynth.export import export_withheld
 from dpsynth.generators.independent import Independent
 from dpsynth.generators.mwem import MWEM
 from dpsynth.ledger import Ledger
@@ -22,10 +24,12 @@ __all__ = [
     "Curator",
     "Independent",
     "Ledger",
+    "Override",
     "PrivacyBudget",
     "Schema",
     "SyntheticTable",
     "__version__",
+    "export_withheld",
     "release",
     "verify_release",
 ]

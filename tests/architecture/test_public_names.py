@@ -9,10 +9,12 @@ PUBLIC = [
     "Curator",
     "Independent",
     "Ledger",
+    "Override",
     "PrivacyBudget",
     "Schema",
     "SyntheticTable",
     "__version__",
+    "export_withheld",
     "release",
     "verify_release",
 ]
