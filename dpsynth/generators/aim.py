@@ -122,7 +122,7 @@ class AIM:
         answers: list[NoisyMarginal],
     ) -> GraphicalModel:
         """Run the rounds: append what was measured to `answers` and return the last model."""
-        rounds = self._planned_rounds(schema.domain)
+        rounds, workload = self._planned_rounds(schema.domain), schema.workload
         per_round = session.remaining_rho / rounds
         with phase("choose, measure, fit", rounds) as advance:
             for played in range(1, rounds + 1):
@@ -136,7 +136,7 @@ class AIM:
                 chosen = session.select(
                     estimates,
                     for_choice,
-                    weights={clique: _weight(clique) for clique in estimates},
+                    weights={clique: workload.weight(map(resolutions.column, clique)) for clique in estimates},
                     penalties={clique: noise * model.domain.cells(clique) for clique in estimates},
                     groupings=resolutions.groupings,
                 )
@@ -185,11 +185,3 @@ def _candidates(resolutions: MultiResolution, model: GraphicalModel, limit: floa
     ]
     columns = [name for name in domain.names if name not in resolutions.groupings]
     return [*((name,) for name in columns), *pairs]
-
-
-def _weight(clique: Clique) -> int:
-    """Return the overlap of `clique` with all pairs of d columns, divided by the common factor d - 1.
-
-    A pair shares two columns with itself and one with 2 (d - 2) others: 2 (d - 1); a column meets d - 1 pairs.
-    """
-    return len(clique)

@@ -16,6 +16,7 @@ from dpsynth.generators.noisy_columns import measure_columns
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique
+from dpsynth.schema.workload import Workload
 
 _FINAL_TOLERANCE = 1e-5
 
@@ -58,7 +59,7 @@ class MST:
         Privacy: at most `budget`. Which pairs may become edges, and so the number of steps, follows from the schema
         and from earlier choices; one third of rho each for columns, choices and edges, the rest for the edges.
         """
-        domain = curator.domain
+        domain, workload = curator.domain, curator.schema.workload
         pairs: list[Clique] = [
             pair for pair in combinations(domain.names, 2) if domain.cells(pair) <= self.largest_marginal
         ]
@@ -66,7 +67,7 @@ class MST:
         with curator.within(budget, purpose="fit mst") as session:
             answers = measure_columns(session, domain, session.rho / 3 if edges else session.rho)
             model = estimate(domain, [as_measurement(answer) for answer in answers])
-            tree = _spanning_tree(session, model, pairs, edges, session.rho / 3) if edges else []
+            tree = _spanning_tree(session, model, pairs, edges, session.rho / 3, workload) if edges else []
             share = session.remaining_rho / max(1, edges)
             with phase("measure the tree", edges) as advance:
                 for pair in tree:
@@ -84,12 +85,17 @@ class MST:
 
 
 def _spanning_tree(
-    session: MarginalSession, independent: GraphicalModel, pairs: list[Clique], edges: int, rho: Fraction
+    session: MarginalSession,
+    independent: GraphicalModel,
+    pairs: list[Clique],
+    edges: int,
+    rho: Fraction,
+    workload: Workload,
 ) -> list[Clique]:
     """Return the edges that Kruskal's algorithm takes when every step is one exponential mechanism.
 
-    The score of a pair is the L1 distance of its counts to those of independent columns, which does not change from
-    step to step; what changes is which pairs still join two groups of columns.
+    The score of a pair is its weight in the workload times the L1 distance of its counts to those of independent
+    columns, which does not change from step to step; what changes is which pairs still join two groups of columns.
     """
     estimates = independent.marginals(pairs)
     group = {name: place for place, name in enumerate(independent.domain.names)}
@@ -98,7 +104,10 @@ def _spanning_tree(
         for _ in range(edges):
             joining = {pair: estimates[pair] for pair in pairs if group[pair[0]] != group[pair[1]]}
             edge = session.select(
-                joining, rho / edges, weights=dict.fromkeys(joining, 1), penalties=dict.fromkeys(joining, 0.0)
+                joining,
+                rho / edges,
+                weights={pair: workload.weight(pair) for pair in joining},
+                penalties=dict.fromkeys(joining, 0.0),
             )
             chosen.append(edge)
             kept, gone = group[edge[0]], group[edge[1]]

@@ -22,6 +22,7 @@ from dpsynth.generators.noisy_columns import measure_columns
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
+from dpsynth.schema.workload import Workload
 
 _FINAL_TOLERANCE = 1e-5
 """The last fit may take its time: it is the one that rows are sampled from."""
@@ -88,7 +89,7 @@ class MWEM:
             with phase("choose, measure, fit", rounds) as advance:
                 per_round = session.remaining_rho / rounds if rounds else Fraction(0)
                 for _ in range(rounds):
-                    chosen = self._next_pair(session, model, answers, per_round)
+                    chosen = self._next_pair(session, curator.schema.workload, model, answers, per_round)
                     if chosen is None:
                         break
                     answers.append(chosen)
@@ -119,6 +120,7 @@ class MWEM:
     def _next_pair(
         self,
         session: MarginalSession,
+        workload: Workload,
         model: GraphicalModel,
         answers: list[NoisyMarginal],
         rho: Fraction,
@@ -133,7 +135,7 @@ class MWEM:
         chosen = session.select(
             estimates,
             for_choice,
-            weights=dict.fromkeys(candidates, 1),
+            weights={pair: workload.weight(pair) for pair in candidates},
             penalties=_expected_noise(model.domain, candidates, for_measurement),
         )
         return session.measure(chosen, for_measurement)

@@ -7,6 +7,7 @@ from dpsynth.schema.draft import draft_schema
 from dpsynth.schema.json_schema import json_schema
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
+from dpsynth.schema.workload import Workload
 
 __all__ = [
     "Clique",
@@ -15,6 +16,7 @@ __all__ = [
     "Domain",
     "Schema",
     "SyntheticTable",
+    "Workload",
     "draft_schema",
     "encode_cells",
     "json_schema",

@@ -14,9 +14,11 @@ from dpsynth.schema.document import (
     Dialect,
     FieldDocument,
     FieldPart,
+    MarginalPart,
     TableDocument,
     TablePart,
     UnitPart,
+    WorkloadPart,
 )
 from dpsynth.schema.yaml_source import Path
 
@@ -91,6 +93,8 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("dialect",): Dialect,
     ("dpsynth",): TablePart,
     ("dpsynth", "unit"): UnitPart,
+    ("dpsynth", "workload"): WorkloadPart,
+    ("dpsynth", "workload", "marginals"): MarginalPart,
     ("fields",): FieldDocument,
     ("fields", "constraints"): Constraints,
     ("fields", "dpsynth"): FieldPart,

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from dpsynth.schema.workload import LARGEST_WEIGHT
+
 _ONE_VALUE = {"type": ["string", "number", "boolean"]}
 
 
@@ -61,6 +63,24 @@ class UnitPart(_Part):
     )
 
 
+class MarginalPart(_Part):
+    """A marginal that counts more."""
+
+    columns: tuple[Text, ...] = Field(min_length=1, description="Columns whose counts together matter.")
+    weight: int = Field(ge=1, le=LARGEST_WEIGHT, description="How many pairs of columns it counts as much as.")
+
+
+class WorkloadPart(_Part):
+    """What the synthetic table will be asked; the budget is spent where its weight is."""
+
+    target: Text | None = Field(None, description="The column that others will be used to predict.")
+    important: tuple[Text, ...] = Field((), description="Columns whose marginals count more.")
+    group_by: Text | None = Field(
+        None, description="A column within each of whose values every pair of the others is looked at."
+    )
+    marginals: tuple[MarginalPart, ...] = Field((), description="Marginals that count more.")
+
+
 class TablePart(_Part):
     """What Table Schema has no words for, about the table."""
 
@@ -70,6 +90,9 @@ class TablePart(_Part):
         None, ge=1, description="Publicly known order of magnitude of the number of privacy units."
     )
     ignore: tuple[Text, ...] = Field((), description="Columns of the file that are left out of the synthetic table.")
+    workload: WorkloadPart = Field(
+        default_factory=WorkloadPart, description="What the synthetic table will be asked; every pair if not given."
+    )
     provenance: str | None = Field(None, description="Where these declarations were taken from; never from the rows.")
 
 

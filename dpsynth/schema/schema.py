@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dpsynth.accounting.unit import PrivacyUnit
@@ -17,6 +17,7 @@ from dpsynth.schema.columns import Column
 from dpsynth.schema.document import Dialect, TableDocument, as_written
 from dpsynth.schema.domain import Domain
 from dpsynth.schema.validation import validate
+from dpsynth.schema.workload import Workload
 from dpsynth.schema.yaml_source import BLANK
 from dpsynth.schema.yaml_text import yaml_text
 
@@ -33,6 +34,7 @@ class Schema:
         unit: who is protected.
         columns: the columns of the synthetic table, in order.
         ignored: columns of the file that are left out, the unit's id column not among them.
+        workload: what the synthetic table will be asked.
     """
 
     document: TableDocument
@@ -40,6 +42,7 @@ class Schema:
     unit: PrivacyUnit
     columns: tuple[Column, ...]
     ignored: tuple[str, ...]
+    workload: Workload = field(compare=False)  # made from the document
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Schema:
@@ -75,6 +78,7 @@ class Schema:
             unit=checked.unit,
             columns=checked.columns,
             ignored=checked.ignored,
+            workload=checked.workload,
         )
 
     @property

@@ -18,6 +18,8 @@ from dpsynth.schema.axes import CategoryAxis, TruthAxis
 from dpsynth.schema.columns import Column
 from dpsynth.schema.declaration import declare_column
 from dpsynth.schema.document import Dialect, FieldDocument, TableDocument, TablePart
+from dpsynth.schema.domain import Domain
+from dpsynth.schema.workload import Workload
 from dpsynth.schema.yaml_source import BLANK, Path, Tree, YamlSource, read_yaml
 
 DATASET_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -34,6 +36,7 @@ class CheckedSchema:
     unit: PrivacyUnit
     columns: tuple[Column, ...]
     ignored: tuple[str, ...]
+    workload: Workload
 
 
 def validate(text: str, name: str) -> CheckedSchema:
@@ -55,6 +58,8 @@ def validate(text: str, name: str) -> CheckedSchema:
     columns = check.columns(source.tree, table)
     dataset = check.dataset(source.tree, table)
     unit = None if table is None else check.unit(table)
+    if table is not None:
+        check.workload(table)
     check.dialect(_leniently(Dialect, source.tree.get("dialect", {})), columns)
     if check.problems or document is None or unit is None or dataset is None:
         raise SchemaError(name, sorted(set(check.problems), key=lambda problem: (problem.line, problem.column)))
@@ -62,7 +67,15 @@ def validate(text: str, name: str) -> CheckedSchema:
     coded = {column.name for column in columns}
     ignored = dict.fromkeys([*document.dpsynth.ignore, *(name for name in names if name not in coded)])
     ignored.pop(unit.id_column or "", None)
-    return CheckedSchema(document, dataset, unit, columns, tuple(ignored))
+    asked = document.dpsynth.workload
+    workload = Workload.of(
+        Domain(tuple(column.name for column in columns), tuple(column.size for column in columns)),
+        target=asked.target,
+        important=asked.important,
+        group_by=asked.group_by,
+        listed={marginal.columns: marginal.weight for marginal in asked.marginals},
+    )
+    return CheckedSchema(document, dataset, unit, columns, tuple(ignored), workload)
 
 
 class _Check:
@@ -71,6 +84,7 @@ class _Check:
     def __init__(self, source: YamlSource) -> None:
         self._source = source
         self.problems: list[SchemaProblem] = list(source.problems)
+        self.synthesised: set[str] = set()
         for path in source.blanks:
             self.add(path, f"still says {BLANK}; fill it in from public knowledge, never from the rows")
 
@@ -109,8 +123,11 @@ class _Check:
                 self._check_name(name, seen, (*path, "name"))
             if field is None or field.name in left_out or field.dpsynth.role == "ignore":
                 attempted |= field is None
+                if field is None and isinstance(name, str):
+                    self.synthesised.add(name)  # its own problem is named already
                 continue
             attempted = True
+            self.synthesised.add(field.name)
             if self._is_faulty(path):
                 continue
             column = declare_column(field, missing, partial(self._add_within, path))
@@ -151,6 +168,27 @@ class _Check:
             )
             return None
         return PrivacyUnit(max_rows_per_unit=unit.max_rows_per_unit, id_column=unit.id_column)
+
+    def workload(self, table: TablePart) -> None:
+        """Report columns of the workload that the synthetic table will not have, and marginals named twice."""
+        asked, path = table.workload, ("dpsynth", "workload")
+        named: list[tuple[Path, str]] = [
+            ((*path, "important", place), name) for place, name in enumerate(asked.important)
+        ]
+        named += [((*path, key), name) for key in ("target", "group_by") if (name := getattr(asked, key)) is not None]
+        seen: set[frozenset[str]] = set()
+        for place, marginal in enumerate(asked.marginals):
+            here: Path = (*path, "marginals", place, "columns")
+            named += [((*here, inner), name) for inner, name in enumerate(marginal.columns)]
+            columns = frozenset(marginal.columns)
+            if len(columns) < len(marginal.columns) or columns in seen:
+                self.add(here, "names a column twice, or the columns of another marginal of the list")
+            seen.add(columns)
+        if len(set(asked.important)) < len(asked.important) or asked.target in asked.important:
+            self.add((*path, "important"), "names a column twice, or the target, which counts more in any case")
+        for where, name in named:
+            if name not in self.synthesised:
+                self.add(where, f"'{name}' is not a column of the synthetic table")
 
     def dialect(self, dialect: Dialect | None, columns: tuple[Column, ...]) -> None:
         """Report a dialect that cannot write the table."""
