@@ -1,0 +1,4 @@
+"""Own and peer systems side by side: same rows, same (epsilon, delta), same public domain, judged by the same code.
+
+`python -m benchmarks run` makes every figure of `docs/benchmarks.md`, `python -m benchmarks report` writes the page.
+"""

@@ -1,0 +1,96 @@
+"""The NIST Diverse Communities excerpt of the American Community Survey 2019, judged by the k-marginal score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+from benchmarks.distances import distances
+from benchmarks.k_marginal import k_marginal, percentile_codes
+from benchmarks.tables.base import PROJECT, SHARED, BenchmarkTable, Codes, coded
+from dpsynth.schema.schema import Schema
+from dpsynth.schema.table import SyntheticTable
+
+FOLDER = SHARED / "acs"
+DEMOGRAPHIC = ("AGEP", "SEX", "MSP", "RAC1P", "HOUSING_TYPE", "OWN_RENT", "EDU", "PINCP_DECILE", "DVET", "DEYE")
+GROUP = "PUMA"
+WITH_PERCENTILES = ("AGEP", "PINCP", "POVPIP", "PWGTP", "WGTP")
+"""The columns whose dictionary entry is a range of more than 20 whole numbers."""
+
+DENSITY = "DENSITY"
+MISSING = "N"
+
+
+def demographic() -> BenchmarkTable:
+    """Return the ten demographic features."""
+    return _excerpt("nist-10", DEMOGRAPHIC)
+
+
+def every_feature() -> BenchmarkTable:
+    """Return all features but INDP, whose codes the dictionary does not list; the score has PUMA as its group."""
+    return _excerpt("nist-24", None)
+
+
+def excerpt_schema(features: Sequence[str] | None) -> Schema:
+    """Return the published example schema, for some features or (None) all of those that it codes."""
+    text = (PROJECT / "docs" / "examples" / "acs.schema.yaml").read_text(encoding="utf-8")
+    if features is None:
+        return Schema.from_text(text, source="acs.schema.yaml")
+    document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the loader that makes texts only
+    document["fields"] = [field for field in document["fields"] if field["name"] in features]
+    return Schema.from_text(json.dumps(document), source="acs.schema.yaml")
+
+
+def scored(schema: Schema, real: pd.DataFrame, made: pd.DataFrame) -> float:
+    """Return the k-marginal score of synthetic cells, grouped by PUMA if it is a column."""
+    dictionary = json.loads((FOLDER / "data_dictionary.json").read_text(encoding="utf-8"))
+    coded_columns = []
+    for name in schema.domain.names:
+        entry = dictionary[name]["values"]
+        pair: tuple[NDArray[np.generic], ...]
+        if name in WITH_PERCENTILES:
+            singles = [float(value) for value in entry if value not in {"min", "max", MISSING}]
+            pair = percentile_codes(_numbers(real[name]), _numbers(made[name]), singles=singles)
+        elif name == DENSITY:
+            # Logarithmic bins; below the first inner edges everything is sparse.
+            edges = [0.0, 150.0, *np.geomspace(10, entry["max"] + 500, 21)[8:]]
+            pair = tuple(np.searchsorted(edges, _numbers(frame[name])) for frame in (real, made))
+        else:
+            pair = tuple(_texts(frame[name]) for frame in (real, made))
+        coded_columns.append(np.unique(np.concatenate(pair), return_inverse=True)[1])
+    both = np.column_stack(coded_columns)
+    group = schema.domain.position(GROUP) if GROUP in schema.domain else None
+    return k_marginal(both[: len(real)], both[len(real) :], group=group)
+
+
+def _excerpt(name: str, features: Sequence[str] | None) -> BenchmarkTable:
+    schema = excerpt_schema(features)
+    cells = pd.read_csv(FOLDER / "national2019.csv", dtype=str, keep_default_na=False)  # noqa: TID251 - for the judge
+    real = coded(schema, cells)
+
+    def judge(made: Codes) -> dict[str, float]:
+        table = SyntheticTable(schema, made, spread_seed=0)
+        return {
+            "k_marginal": scored(schema, cells, table.to_pandas()),
+            **distances(real, schema.domain.sizes, made, at_most=400),
+        }
+
+    return BenchmarkTable(name, schema, cells, real, judge, sampled_rows=len(cells))
+
+
+def _numbers(column: pd.Series) -> NDArray[np.float64]:
+    """Return cells as numbers, missing ones as NaN."""
+    numbers: NDArray[np.float64] = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(
+        np.float64, na_value=np.nan
+    )
+    return numbers
+
+
+def _texts(column: pd.Series) -> NDArray[np.str_]:
+    """Return cells as texts, missing ones as the dictionary writes them."""
+    return np.array([MISSING if pd.isna(cell) else str(cell) for cell in column], dtype=str)

@@ -1,0 +1,110 @@
+"""The tables by name, each with the privacy it is run at and the figures that are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.tables import adult, excerpt, generated
+from benchmarks.tables.base import BenchmarkTable
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry:
+    """One table of the benchmark.
+
+    Attributes:
+        name: what the command line calls it.
+        load: reads or generates it, only then.
+        title: what the page calls it.
+        delta: the delta of every run.
+        epsilons: the epsilons that are run unless others are asked for.
+        figures: names of the judge's figures, in the order of the page.
+        systems: the systems that are run unless others are asked for; empty means all of them.
+        seeds: runs of each own system.
+    """
+
+    name: str
+    load: Callable[[], BenchmarkTable]
+    title: str
+    delta: str
+    epsilons: tuple[str, ...]
+    figures: tuple[str, ...]
+    systems: tuple[str, ...] = ()
+    seeds: int = 5
+
+
+_DISTANCES = ("tvd1", "tvd2", "tvd3")
+_NIST = ("aim", "auto", "mst", "independent", "dpmm-aim", "dpmm-mst", "smartnoise-aim", "smartnoise-mst", "resampled")
+
+TABLES = {
+    entry.name: entry
+    for entry in (
+        TableEntry(
+            "adult-coded",
+            adult.adult_coded,
+            "Coded Adult, 14 columns, 39,073 training rows",
+            "1e-9",
+            ("1", "0.1", "10"),
+            (*_DISTANCES, "auc"),
+        ),
+        TableEntry(
+            "adult-raw",
+            adult.adult_raw,
+            "Raw Adult, 15 columns by the example schema, 32,561 training rows",
+            "1e-9",
+            ("1",),
+            (*_DISTANCES, "auc"),
+        ),
+        TableEntry(
+            "nist-10",
+            excerpt.demographic,
+            "NIST excerpt, ten demographic features, 27,253 rows",
+            "1e-6",
+            ("1",),
+            ("k_marginal", *_DISTANCES),
+            systems=_NIST,
+        ),
+        TableEntry(
+            "nist-24",
+            excerpt.every_feature,
+            "NIST excerpt, all features, k-marginal grouped by PUMA, 27,253 rows",
+            "1e-6",
+            ("1",),
+            ("k_marginal", *_DISTANCES),
+            systems=_NIST,
+        ),
+        TableEntry(
+            "wide",
+            generated.wide,
+            "Generated: 100 columns of 10 levels, 100,000 rows",
+            "1e-9",
+            ("1",),
+            _DISTANCES,
+            systems=("mst", "auto", "independent", "resampled"),
+            seeds=1,
+        ),
+        TableEntry(
+            "many-levels",
+            generated.many_levels,
+            "Generated: a column of 10,000 levels and nine of 10, 100,000 rows",
+            "1e-9",
+            ("1",),
+            _DISTANCES,
+            systems=("mst", "aim", "auto", "independent", "resampled"),
+            seeds=1,
+        ),
+        TableEntry(
+            "long",
+            generated.long,
+            "Generated: 50 columns of 10 levels, a million rows sampled",
+            "1e-9",
+            ("1",),
+            _DISTANCES,
+            systems=("mst", "independent", "resampled"),
+            seeds=1,
+        ),
+        TableEntry("tiny", generated.tiny, "Generated: 5 columns, 1,000 rows", "1e-9", ("1",), _DISTANCES, seeds=1),
+    )
+}
+"""Every table; `tiny` is for trying the harness and is run only when asked for."""
