@@ -61,9 +61,10 @@ class MarginalCounter:
         columns = tuple(axis.column if isinstance(axis, Grouping) else axis for axis in axes)
         for name in clique:
             if name in groupings and (
-                name in self.domain or len(groupings[name].groups) != self.domain.size(groupings[name].column)
+                (name in self.domain and name != groupings[name].column)
+                or len(groupings[name].groups) != self.domain.size(groupings[name].column)
             ):
-                raise InvalidInput(f"the grouping '{name}' needs a name of its own and one group for each code")
+                raise InvalidInput(f"the grouping '{name}' needs no other column's name and one group for each code")
         if columns != self.domain.canonical(columns):
             raise InvalidInput(f"clique {clique} must name each column once, in the order of the domain")
         cells = math.prod(self.shape(clique, groupings))

@@ -57,6 +57,15 @@ def test_one_row_more_moves_one_grouped_cell_by_one(wished: list[int], age: int,
     assert before.sensitivity == counter(drawn(1)).query(("age", "sex"), {}).sensitivity
 
 
+def test_a_grouping_may_stand_under_the_name_of_its_own_column() -> None:
+    counts = counter(drawn())
+    merged = {"age": Grouping("age", COARSE["age/2"].groups)}
+    own, other = counts.query(("age", "sex"), merged), counts.query(PAIR, COARSE)
+    np.testing.assert_array_equal(unseal(own.value), unseal(other.value))
+    assert own.sensitivity == other.sensitivity
+    assert unseal(counts.query(("age", "sex"), {}).value).shape == (5, 2)
+
+
 def test_a_grouped_question_costs_what_an_ungrouped_one_costs() -> None:
     allowance = Allowance("clinic", Fraction(1))
     gate = Gate(allowance, SeededNoise(1))
@@ -96,6 +105,7 @@ def test_group_numbers_with_gaps_are_refused(groups: tuple[int, ...]) -> None:
         (("age/2", "age/3"), COARSE),
         (("sex", "age/2"), COARSE),
         (("short",), {"short": Grouping("age", (0, 1))}),
+        (("age",), {"age": Grouping("age", (0, 1))}),
         (("sex",), {"sex": Grouping("age", (0, 0, 0, 0, 1))}),
         (("other",), {"other": Grouping("height", (0, 1))}),
         (("age/7",), COARSE),
