@@ -15,7 +15,8 @@ from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMargi
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
 from dpsynth.generators.multi_resolution import MultiResolution, multi_resolution
-from dpsynth.generators.noisy_columns import expected_noise, measure_columns
+from dpsynth.generators.noisy_columns import expected_noise
+from dpsynth.generators.working_domain import measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.models.pair_growth import pair_growth
 from dpsynth.progress import phase
@@ -91,7 +92,8 @@ class AIM:
         """
         domain = curator.domain
         with curator.within(budget, purpose="fit aim") as session:
-            answers = measure_columns(session, domain, Fraction(str(self.column_share)) * session.rho)
+            working = measure_working_domain(session, curator.schema, Fraction(str(self.column_share)) * session.rho)
+            answers = list(working.columns)
             resolutions = multi_resolution(curator.schema, answers, self.levels)
             model = _fitted(resolutions, answers)
             model = self._improve(session, curator.schema, resolutions, model, answers)
@@ -99,7 +101,8 @@ class AIM:
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
-            measurements=tuple(answers),
+            measurements=(*answers, *working.single_codes),
+            merged=working.merged,
             provenance={
                 "generator": self.name,
                 "rounds": str(self._planned_rounds(domain)),
@@ -183,5 +186,5 @@ def _candidates(resolutions: MultiResolution, model: GraphicalModel, limit: floa
         for pair, growth in pair_growth(model.calibrated.tree).items()
         if resolutions.column(pair[0]) != resolutions.column(pair[1]) and (growth == 0 or size + growth <= limit)
     ]
-    columns = [name for name in domain.names if name not in resolutions.groupings]
+    columns = [name for name in domain.names if resolutions.column(name) == name]
     return [*((name,) for name in columns), *pairs]

@@ -13,6 +13,7 @@ from dpsynth.accounting.events import event_from_json, event_to_json
 from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.errors import InvalidInput
 from dpsynth.models import GraphicalModel, Measurement
+from dpsynth.models.merged_column import MergedColumn
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 
@@ -25,12 +26,14 @@ class FittedGraphicalModel:
         schema: the schema that it generates.
         model: the distribution over codes.
         measurements: the noisy marginals that it was fitted to.
+        merged: columns that the model holds in groups of codes, by name.
         provenance: generator name and parameters, for the table and the certificate.
     """
 
     schema: Schema
     model: GraphicalModel
     measurements: tuple[NoisyMarginal, ...]
+    merged: Mapping[str, MergedColumn] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -49,6 +52,9 @@ class FittedGraphicalModel:
         codes = self.model.sample(rows, rng=rng)
         if self.model.domain != self.schema.domain:  # coarser versions of columns are a help to the fit, not output
             codes = codes[:, [self.model.domain.position(name) for name in self.schema.domain.names]]
+        for name, column in self.merged.items():
+            place = self.schema.domain.position(name)
+            codes[:, place] = column.draw(codes[:, place], rng)
         return SyntheticTable(
             schema=self.schema,
             codes=codes,
@@ -81,11 +87,19 @@ class FittedGraphicalModel:
             }
             for answer in self.measurements
         ]
-        document = {"measurements": described, "provenance": dict(self.provenance)}
+        document = {"measurements": described, "merged": list(self.merged), "provenance": dict(self.provenance)}
         (folder / "measurements.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
         np.savez_compressed(
             folder / "measurements.npz",
             **{str(place): answer.counts for place, answer in enumerate(self.measurements)},  # type: ignore[arg-type]
+        )
+        np.savez_compressed(
+            folder / "merged.npz",
+            **{
+                f"{part}{place}": getattr(column, part)
+                for place, column in enumerate(self.merged.values())
+                for part in ("groups", "shares")
+            },
         )
 
 
@@ -107,10 +121,16 @@ def load_fitted_model(folder: str | Path) -> FittedGraphicalModel:
             )
             for place, part in enumerate(document["measurements"])
         )
+    with np.load(folder / "merged.npz", allow_pickle=False) as kept:
+        merged = {
+            name: MergedColumn(kept[f"groups{place}"], kept[f"shares{place}"])
+            for place, name in enumerate(document["merged"])
+        }
     return FittedGraphicalModel(
         schema=Schema.from_yaml(folder / "schema.yaml"),
         model=GraphicalModel.load(folder / "model"),
         measurements=measurements,
+        merged=merged,
         provenance=document["provenance"],
     )
 

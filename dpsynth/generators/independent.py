@@ -9,8 +9,8 @@ import numpy as np
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.working_domain import measure_working_domain
 from dpsynth.models import estimate
-from dpsynth.progress import phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,13 @@ class Independent:
 
         Privacy: at most `budget`: one discrete Gaussian marginal per column, equal shares of rho.
         """
-        columns = curator.domain.names
-        with curator.within(budget, purpose="fit independent") as session, phase("measure", len(columns)) as advance:
-            share = session.rho / len(columns)
-            answers = []
-            for name in columns:
-                answers.append(session.measure((name,), share))
-                advance(1)
-        model = estimate(curator.domain, [as_measurement(answer) for answer in answers])
+        with curator.within(budget, purpose="fit independent") as session:
+            working = measure_working_domain(session, curator.schema, session.rho)
+        model = estimate(working.domain, [as_measurement(answer) for answer in working.columns])
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
-            measurements=tuple(answers),
+            measurements=(*working.columns, *working.single_codes),
+            merged=working.merged,
             provenance={"generator": self.name},
         )

@@ -12,7 +12,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
-from dpsynth.generators.noisy_columns import measure_columns
+from dpsynth.generators.working_domain import WorkingDomain, largest_working_domain, measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique
@@ -59,33 +59,39 @@ class MST:
         Privacy: at most `budget`. Which pairs may become edges, and so the number of steps, follows from the schema
         and from earlier choices; one third of rho each for columns, choices and edges, the rest for the edges.
         """
-        domain, workload = curator.domain, curator.schema.workload
+        largest, workload = largest_working_domain(curator.schema), curator.schema.workload
         pairs: list[Clique] = [
-            pair for pair in combinations(domain.names, 2) if domain.cells(pair) <= self.largest_marginal
+            pair for pair in combinations(largest.names, 2) if largest.cells(pair) <= self.largest_marginal
         ]
-        edges = len(domain) - _groups(domain.names, pairs)
+        edges = len(largest) - _groups(largest.names, pairs)
         with curator.within(budget, purpose="fit mst") as session:
-            answers = measure_columns(session, domain, session.rho / 3 if edges else session.rho)
-            model = estimate(domain, [as_measurement(answer) for answer in answers])
-            tree = _spanning_tree(session, model, pairs, edges, session.rho / 3, workload) if edges else []
+            working = measure_working_domain(session, curator.schema, session.rho / 3 if edges else session.rho)
+            answers = list(working.columns)
+            model = estimate(working.domain, [as_measurement(answer) for answer in answers])
+            tree = _spanning_tree(session, working, model, pairs, edges, session.rho / 3, workload) if edges else []
             share = session.remaining_rho / max(1, edges)
             with phase("measure the tree", edges) as advance:
                 for pair in tree:
-                    answers.append(session.measure(pair, share))
+                    answers.append(session.measure(pair, share, groupings=working.groupings))
                     advance(1)
         model = estimate(
-            domain, [as_measurement(answer) for answer in answers], warm_start=model, tolerance=_FINAL_TOLERANCE
+            working.domain,
+            [as_measurement(answer) for answer in answers],
+            warm_start=model,
+            tolerance=_FINAL_TOLERANCE,
         )
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
-            measurements=tuple(answers),
+            measurements=(*answers, *working.single_codes),
+            merged=working.merged,
             provenance={"generator": self.name, "largest_marginal": str(self.largest_marginal)},
         )
 
 
 def _spanning_tree(
     session: MarginalSession,
+    working: WorkingDomain,
     independent: GraphicalModel,
     pairs: list[Clique],
     edges: int,
@@ -108,6 +114,7 @@ def _spanning_tree(
                 rho / edges,
                 weights={pair: workload.weight(pair) for pair in joining},
                 penalties=dict.fromkeys(joining, 0.0),
+                groupings=working.groupings,
             )
             chosen.append(edge)
             kept, gone = group[edge[0]], group[edge[1]]

@@ -30,7 +30,7 @@ class MultiResolution:
 
     Attributes:
         domain: every column of the schema, each followed by its coarser versions, finest first.
-        groupings: the coarser versions, by the names that they have in `domain`.
+        groupings: the coarser versions, by the names that they have in `domain`, and columns with merged codes.
         impossible: per pair (version, next coarser version) True where the two contradict each other.
     """
 
@@ -48,7 +48,7 @@ def multi_resolution(schema: Schema, columns: Sequence[NoisyMarginal], levels: S
 
     Args:
         schema: says which columns are ordered, and what is publicly known.
-        columns: one noisy marginal per column, in the order of the schema.
+        columns: one noisy marginal per column, in the order of the schema; over groups where codes are merged.
         levels: wanted numbers of groups, falling.
 
     Privacy: post-processing of noisy marginals that were charged before.
@@ -59,10 +59,14 @@ def multi_resolution(schema: Schema, columns: Sequence[NoisyMarginal], levels: S
     impossible: dict[Clique, NDArray[np.bool_]] = {}
     for column, measured in zip(schema.columns, columns, strict=True):
         names.append(column.name)
-        sizes.append(column.size)
-        if column.size <= FINE:
+        sizes.append(measured.counts.size)
+        finest = np.arange(column.size)
+        if column.name in measured.groupings:
+            groupings[column.name] = measured.groupings[column.name]
+            finest = np.array(groupings[column.name].groups)
+        if measured.counts.size <= FINE:
             continue
-        finer_name, finer = column.name, np.arange(column.size)
+        finer_name, finer = column.name, np.arange(measured.counts.size)
         mass = np.maximum(measured.counts.astype(np.float64), 0.0)
         for level in levels:
             if level > _WORTH_A_STEP * sizes[-1]:
@@ -70,7 +74,7 @@ def multi_resolution(schema: Schema, columns: Sequence[NoisyMarginal], levels: S
             merge = _equal_mass if column.is_ordered else _most_frequent
             step = merge(np.bincount(finer, weights=mass).astype(np.float64), level)
             name = _free_name(schema.domain, f"{column.name}/{level}")
-            groupings[name] = Grouping(column.name, tuple(step[finer].tolist()))
+            groupings[name] = Grouping(column.name, tuple(step[finer][finest].tolist()))
             impossible[finer_name, name] = step[:, None] != np.arange(step.max() + 1)
             names.append(name)
             sizes.append(groupings[name].size)

@@ -18,7 +18,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
-from dpsynth.generators.noisy_columns import measure_columns
+from dpsynth.generators.working_domain import WorkingDomain, measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
@@ -84,12 +84,13 @@ class MWEM:
         rounds = self._planned_rounds(domain)
         with curator.within(budget, purpose="fit mwem") as session:
             share = Fraction(str(self.initial_share)) if rounds else Fraction(1)
-            answers = measure_columns(session, domain, share * session.rho)
+            working = measure_working_domain(session, curator.schema, share * session.rho)
+            domain, answers = working.domain, list(working.columns)
             model = estimate(domain, [as_measurement(answer) for answer in answers])
             with phase("choose, measure, fit", rounds) as advance:
                 per_round = session.remaining_rho / rounds if rounds else Fraction(0)
                 for _ in range(rounds):
-                    chosen = self._next_pair(session, curator.schema.workload, model, answers, per_round)
+                    chosen = self._next_pair(session, working, curator.schema.workload, model, answers, per_round)
                     if chosen is None:
                         break
                     answers.append(chosen)
@@ -101,7 +102,8 @@ class MWEM:
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
-            measurements=tuple(answers),
+            measurements=(*answers, *working.single_codes),
+            merged=working.merged,
             provenance={"generator": self.name, "rounds": str(rounds), **self._parameters()},
         )
 
@@ -120,6 +122,7 @@ class MWEM:
     def _next_pair(
         self,
         session: MarginalSession,
+        working: WorkingDomain,
         workload: Workload,
         model: GraphicalModel,
         answers: list[NoisyMarginal],
@@ -137,8 +140,9 @@ class MWEM:
             for_choice,
             weights={pair: workload.weight(pair) for pair in candidates},
             penalties=_expected_noise(model.domain, candidates, for_measurement),
+            groupings=working.groupings,
         )
-        return session.measure(chosen, for_measurement)
+        return session.measure(chosen, for_measurement, groupings=working.groupings)
 
     def _candidates(self, model: GraphicalModel, measured: set[Clique]) -> list[Clique]:
         return [

@@ -19,6 +19,7 @@ from dpsynth.errors import InvalidInput
 from dpsynth.schema.axes import Axis, CategoryAxis, NumberAxis
 from dpsynth.schema.cells import Cells, encode_each, listed_cells, number_in, plain_array, read_cell
 from dpsynth.schema.formulas import as_declared
+from dpsynth.schema.merging import Merging, default_merging
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,7 @@ class Column:
         has_missing_slot: whether empty cells have a code of their own.
         has_outside_slot: whether cells outside the declared domain have a code of their own.
         provenance: where the declared domain was taken from, in words.
+        declared_merging: how codes are merged before pairs are measured, where the schema says so.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Column:
     has_missing_slot: bool
     has_outside_slot: bool
     provenance: str | None = None
+    declared_merging: Merging | None = None
 
     def __post_init__(self) -> None:
         """Refuse a column without somewhere for bad cells to go."""
@@ -119,6 +122,11 @@ class Column:
     def is_ordered(self) -> bool:
         """Whether the codes of declared values are in a meaningful order."""
         return self.axis.ordered
+
+    @property
+    def merging(self) -> Merging:
+        """How codes are merged before pairs of columns are measured."""
+        return self.declared_merging or default_merging(self.size, ordered=self.is_ordered)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from dpsynth.schema.columns import Column, ColumnKind, MissingCells
 from dpsynth.schema.document import FieldDocument
 from dpsynth.schema.faults import Faults
 from dpsynth.schema.formulas import made_inert
+from dpsynth.schema.merging import KeepCodes, MergeRare, Merging
 from dpsynth.schema.ranges import is_number, moment_axis, number_axis
 from dpsynth.schema.yaml_source import Path
 
@@ -33,8 +34,8 @@ _KINDS: dict[str, tuple[ColumnKind, ...]] = {
     "date": (ColumnKind.DATETIME,),
     "datetime": (ColumnKind.DATETIME,),
 }
-_LISTED = frozenset({"enum", "categories", "categories_ordered", "outside_label"})
-_RANGED = frozenset({"minimum", "maximum", "bins", "spikes"})
+_LISTED = frozenset({"enum", "categories", "categories_ordered", "outside_label", "rare"})
+_RANGED = frozenset({"minimum", "maximum", "bins", "spikes", "rare"})
 _KEYS: dict[ColumnKind, frozenset[str]] = {
     ColumnKind.CATEGORICAL: _LISTED,
     ColumnKind.ORDINAL: _LISTED,
@@ -50,6 +51,7 @@ _PLACES: dict[str, Path] = {
     "categories": ("categories",),
     "categories_ordered": ("categoriesOrdered",),
     "bins": ("dpsynth", "bins"),
+    "rare": ("dpsynth", "rare"),
     "spikes": ("dpsynth", "spikes"),
     "decimals": ("dpsynth", "decimals"),
     "outside_label": ("dpsynth", "outside_label"),
@@ -57,6 +59,9 @@ _PLACES: dict[str, Path] = {
     "true_values": ("trueValues",),
     "false_values": ("falseValues",),
 }
+
+
+_RARE: dict[str, Merging] = {"merge": MergeRare(), "keep": KeepCodes()}
 
 
 def declare_column(
@@ -83,6 +88,7 @@ def declare_column(
         has_missing_slot=not field.constraints.required,
         has_outside_slot=outside == "slot" or field.constraints.required,
         provenance=field.dpsynth.provenance,
+        declared_merging=None if field.dpsynth.rare is None else _RARE[field.dpsynth.rare],
     )
     _check_values_read_back(field, column, faults)
     return column if faults.none() else None

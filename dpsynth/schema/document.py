@@ -151,6 +151,10 @@ class FieldPart(_Part):
         None, description="How the column is coded; follows from `type` and `categories` if not given."
     )
     bins: Bins | None = Field(None, description="Number of bins of equal width, or the list of bin edges.")
+    rare: Literal["merge", "keep"] | None = Field(
+        None,
+        description="Values that noise hides: `merge` them while pairs are measured, or `keep` every value apart.",
+    )
     spikes: tuple[Value, ...] = Field((), description="Values that keep a code of their own and come back exactly.")
     decimals: int | None = Field(None, ge=0, le=15, description="Decimals of synthetic numbers.")
     outside: Literal["slot", "clip", "missing"] | None = Field(

@@ -1,0 +1,153 @@
+"""Merged columns: groups behind the door, codes in the table, at the cost of the columns that they were."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.curator import Curator
+from dpsynth.errors import SchemaError
+from dpsynth.generators.fitted_model import FittedGraphicalModel, load_fitted_model
+from dpsynth.generators.registry import GENERATORS, generator
+from dpsynth.generators.working_domain import largest_working_domain, measure_working_domain
+from dpsynth.ledger import Ledger
+from dpsynth.randomness import SeededNoise
+from dpsynth.schema.merging import EqualMass, KeepCodes, MergeRare
+from dpsynth.schema.schema import Schema
+from tests.generators.planted import share_spent
+
+BUDGET = PrivacyBudget(1, "1e-6")
+CITIES = [f"city {place}" for place in range(300)]
+ROWS = 4000
+
+
+def schema(extra: str = "") -> Schema:
+    return Schema.from_text(
+        f"""
+name: planted
+fields:
+  - {{name: city, type: string, categories: [{", ".join(CITIES)}]{extra}}}
+  - {{name: side, type: string, categories: [north, south]}}
+  - {{name: year, type: integer, constraints: {{minimum: 1800, maximum: 2023, required: true}}, dpsynth: {{bins: 224}}}}
+dpsynth:
+  unit: {{kind: row}}
+  public_rows: 4000
+""",
+        source="planted.yaml",
+    )
+
+
+def table() -> pd.DataFrame:
+    """Return rows in which the city, one of few frequent and many rare ones, decides the side."""
+    rng = np.random.default_rng(4)
+    weight = 1.0 / np.arange(1, 301) ** 1.3
+    city = rng.choice(300, ROWS, p=weight / weight.sum())
+    side = np.where(rng.random(ROWS) < 0.95, city % 2, 1 - city % 2)
+    year = np.clip(rng.normal(1980, 15, ROWS).astype(int), 1800, 2023)
+    return pd.DataFrame({"city": np.array(CITIES)[city], "side": np.array(["north", "south"])[side], "year": year})
+
+
+def curator(declared: Schema, seed: int = 1) -> Curator:
+    ledger = Ledger("sqlite://")
+    ledger.set_budget("planted", BUDGET, unit="one row")
+    return Curator.open(table(), declared, ledger=ledger, noise=SeededNoise(seed))
+
+
+def test_a_column_is_merged_when_it_is_too_large_or_when_its_schema_says_so() -> None:
+    city, side, year = schema().columns
+    assert (city.merging, side.merging, year.merging) == (MergeRare(), KeepCodes(), EqualMass(64))
+    assert schema(", dpsynth: {rare: keep}").column("city").merging == KeepCodes()
+    small = Schema.from_text(
+        "name: s\nfields: [{name: a, type: string, categories: [x, y, z], dpsynth: {rare: merge}}]\n"
+        "dpsynth: {unit: {kind: row}}"
+    )
+    assert small.columns[0].merging == MergeRare()
+
+
+def test_truth_values_have_nothing_to_merge() -> None:
+    with pytest.raises(SchemaError, match="rare"):
+        Schema.from_text(
+            "name: s\nfields: [{name: a, type: boolean, dpsynth: {rare: merge}}]\ndpsynth: {unit: {kind: row}}"
+        )
+
+
+def test_the_measured_groups_fit_the_public_bound_and_cost_the_columns_share() -> None:
+    opened = curator(schema())
+    with opened.within(BUDGET, purpose="test") as session:
+        working = measure_working_domain(session, schema(), session.rho / 2)
+        assert Fraction(49, 100) * session.rho <= session.rho - session.remaining_rho <= session.rho / 2
+    largest = largest_working_domain(schema())
+    assert all(size <= most for size, most in zip(working.domain.sizes, largest.sizes, strict=True))
+    assert set(working.merged) == set(working.groupings) == {"city", "year"}
+    assert [answer.counts.shape for answer in working.columns] == [(size,) for size in working.domain.sizes]
+    assert [answer.counts.size for answer in working.single_codes] == [302, 224 + 1]
+    for name in working.merged:
+        column, groups = schema().column(name), working.merged[name].groups
+        for special in {column.missing_code, column.outside_code} - {None}:
+            assert (groups == groups[special]).sum() == 1, "special slots stand alone"
+    year = working.merged["year"].groups[:-1]
+    assert set(np.diff(year)) <= {0, 1}, "groups of years are contiguous"
+
+
+def fitted(name: str, declared: Schema, seed: int = 1) -> tuple[FittedGraphicalModel, Curator]:
+    opened = curator(declared, seed)
+    made = generator(name).fit(opened, BUDGET, rng=np.random.default_rng(0))
+    assert isinstance(made, FittedGraphicalModel)
+    return made, opened
+
+
+GRAPHICAL = [entry.name for entry in GENERATORS if entry.name in {"independent", "mwem", "mst", "aim"}]
+
+
+@pytest.mark.parametrize("name", GRAPHICAL)
+def test_records_have_codes_again_and_rare_values_occur(name: str) -> None:
+    made, opened = fitted(name, schema())
+    assert 0.98 <= share_spent(opened) <= 1.0
+    assert made.model.domain.size("city") < 100
+    codes = made.sample(ROWS, rng=np.random.default_rng(1)).codes
+    assert len(np.unique(codes[:, 0])) > 150, "merged values come back one by one"
+    real = np.bincount([CITIES.index(city) for city in table()["city"]], minlength=302)
+    assert 0.5 * np.abs(np.bincount(codes[:, 0], minlength=302) - real).sum() / ROWS < 0.3
+
+
+@pytest.mark.parametrize("name", [name for name in GRAPHICAL if name != "independent"])
+def test_the_link_of_a_merged_column_is_kept(name: str) -> None:
+    made, _ = fitted(name, schema())
+    codes = made.sample(ROWS, rng=np.random.default_rng(1)).codes
+    frequent = codes[:, 0] < 6
+    assert (codes[frequent, 0] % 2 == codes[frequent, 1]).mean() > 0.75
+
+
+def test_saved_models_keep_the_merged_columns(tmp_path: Path) -> None:
+    made, _ = fitted("mst", schema())
+    made.save(tmp_path / "model")
+    again = load_fitted_model(tmp_path / "model")
+    first, second = (model.sample(200, rng=np.random.default_rng(1)).codes for model in (made, again))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", ["mst", "aim"])
+def test_ten_thousand_categories_fit(name: str) -> None:
+    shops = [f"shop{place}" for place in range(10_000)]
+    declared = Schema.from_text(
+        f"name: planted\nfields:\n  - {{name: shop, type: string, categories: [{', '.join(shops)}]}}\n"
+        "  - {name: side, type: string, categories: [north, south]}\n"
+        "dpsynth: {unit: {kind: row}, public_rows: 20000}"
+    )
+    rng = np.random.default_rng(3)
+    weight = 1.0 / np.arange(1, 10_001)
+    place = rng.choice(10_000, 20_000, p=weight / weight.sum())
+    data = pd.DataFrame({"shop": np.array(shops)[place], "side": np.array(["north", "south"])[place % 2]})
+    ledger = Ledger("sqlite://")
+    ledger.set_budget("planted", BUDGET, unit="one row")
+    opened = Curator.open(data, declared, ledger=ledger, noise=SeededNoise(1))
+    made = generator(name).fit(opened, BUDGET, rng=np.random.default_rng(0))
+    codes = made.sample(20_000, rng=np.random.default_rng(1)).codes
+    frequent = codes[:, 0] < 6
+    assert (codes[frequent, 0] % 2 == codes[frequent, 1]).mean() > 0.9
+    assert len(np.unique(codes[:, 0])) > 3000
