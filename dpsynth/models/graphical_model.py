@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from dpsynth.errors import InvalidInput
 from dpsynth.models.belief_propagation import belief_propagation
 from dpsynth.models.calibrated_tree import CalibratedTree
 from dpsynth.models.clique_vector import CliqueVector
+from dpsynth.models.conditioning import conditioned
 from dpsynth.models.factor import Floats
 from dpsynth.models.junction_tree import JunctionTree
 from dpsynth.models.model_file import read_model, write_model
-from dpsynth.models.records import sample_records
+from dpsynth.models.records import sample_chunks, sample_records
 from dpsynth.schema.domain import Clique, Domain
 
 
@@ -70,9 +71,20 @@ class GraphicalModel:
         found = self.calibrated.marginals([self._checked(clique) for clique in cliques])
         return {clique: table * self.total for clique, table in found.items()}
 
-    def sample(self, rows: int, rng: np.random.Generator) -> NDArray[np.int32]:
-        """Return `rows` records, shape (rows, columns), int32 codes; see `sample_records`."""
-        return sample_records(self.calibrated, rows, rng)
+    def sample(
+        self, rows: int, rng: np.random.Generator, given: Mapping[str, NDArray[np.bool_]] | None = None
+    ) -> NDArray[np.int32]:
+        """Return `rows` records, shape (rows, columns), int32 codes, whose codes `given` allows.
+
+        See `sample_records` for the error, and `conditioned` for `given`: per column True for the codes that remain.
+        """
+        return sample_records(conditioned(self.calibrated, given or {}), rows, rng)
+
+    def sample_chunks(
+        self, rows: int, rng: np.random.Generator, given: Mapping[str, NDArray[np.bool_]] | None = None
+    ) -> Iterator[NDArray[np.int32]]:
+        """Return the records of `sample` in pieces, in memory that does not grow with `rows`."""
+        return sample_chunks(conditioned(self.calibrated, given or {}), rows, rng)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file (numpy zip, no pickle, byte-reproducible)."""

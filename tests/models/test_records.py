@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dpsynth.errors import InvalidInput
@@ -22,7 +22,7 @@ from dpsynth.models import CliqueVector, GraphicalModel, JunctionTree, Measureme
 from dpsynth.models.belief_propagation import belief_propagation
 from dpsynth.models.calibrated_tree import CalibratedTree
 from dpsynth.models.junction_tree import TreeNode
-from dpsynth.models.records import rounded_counts, sample_records
+from dpsynth.models.records import drawn_without_replacement, rounded_counts, sample_chunks, sample_records
 from dpsynth.models.triangulation import CliqueGraph
 from dpsynth.schema.domain import Clique, Domain
 from tests.models.brute_force import CLIQUE_SETS, DOMAIN, Floats, joint_distribution, project, random_potentials
@@ -57,6 +57,13 @@ def excess(sampler: Sampler, model: CalibratedTree, rows: int) -> float:
             distance = 0.5 * np.abs(table_of(records, clique) / rows - expected[clique]).sum()
             totals[clique] += distance / sampling_term(clique, rows) / len(SEEDS)
     return max(totals.values())
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deal sixteen records at a time."""
+    monkeypatch.setattr("dpsynth.models.records._MOST_RECORDS", 16)
+    monkeypatch.setattr("dpsynth.models.records._FEWEST_RECORDS", 16)
 
 
 @pytest.mark.parametrize("rows", [50, 2000])
@@ -221,3 +228,84 @@ def test_rounding_is_unbiased_and_cells_are_not_tied_to_their_neighbours() -> No
     uneven = np.tile([0.05, 0.15, 0.35, 0.45, 1.7, 2.3], (40_000, 1))
     means = rounded_counts(uneven, np.random.default_rng(1)).mean(axis=0)
     assert np.abs(means - uneven[0]).max() < 5 * 0.5 / np.sqrt(40_000)
+
+
+def furthest_count(model: CalibratedTree, records: np.ndarray) -> float:
+    """Return the largest |N(s, r) - N(s) p(r | s)| over the cells of all nodes."""
+    furthest = 0.0
+    for node, conditional in zip(model.tree.nodes, model.conditionals, strict=True):
+        counts = table_of(records, node.columns, model.tree.domain)
+        over = tuple(range(len(node.separator), counts.ndim))
+        expected = counts.sum(axis=over, keepdims=True) * conditional
+        furthest = max(furthest, float(np.abs(counts - expected).max()))
+    return furthest
+
+
+@pytest.mark.usefixtures("small_blocks")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(st.sampled_from(sorted(CLIQUE_SETS)), st.integers(0, 2**32 - 1), st.integers(0, 200))
+def test_pieces_together_are_as_close_to_the_model_as_one_draw(name: str, seed: int, rows: int) -> None:
+    model = calibrated(CLIQUE_SETS[name], seed)
+    records = np.concatenate([np.empty((0, 5)), *sample_chunks(model, rows, np.random.default_rng(seed), 3)]).astype(
+        int
+    )
+    assert len(records) == rows
+    assert furthest_count(model, records) < 1 + 1e-9
+
+
+def test_pieces_that_are_rounded_apart_and_independent_draws_are_caught() -> None:
+    model = calibrated(CLIQUE_SETS["chain"])
+    apart = np.concatenate([sample_records(model, 7, np.random.default_rng(seed)) for seed in range(50)])
+    independent = np.concatenate([sample_records(model, 1, np.random.default_rng(seed)) for seed in range(350)])
+    assert furthest_count(model, apart) > 2
+    assert furthest_count(model, independent) > 2
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("chunk_rows", [None, 1, 5, 16, 20, 100])
+def test_records_do_not_depend_on_the_size_of_pieces(chunk_rows: int | None) -> None:
+    model = calibrated(CLIQUE_SETS["two cycles"])
+    pieces = list(sample_chunks(model, 50, np.random.default_rng(3), chunk_rows))
+    np.testing.assert_array_equal(np.concatenate(pieces), sample_records(model, 50, np.random.default_rng(3)))
+    wanted = chunk_rows or 16
+    assert [len(piece) for piece in pieces] == [wanted] * (50 // wanted) + [50 % wanted] * (50 % wanted > 0)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("name", ["chain", "cycle of four", "triples", "disconnected"])
+def test_dealing_in_blocks_keeps_the_error_and_the_random_order(name: str) -> None:
+    model = calibrated(CLIQUE_SETS[name])
+    assert excess(sample_records, model, 500) <= ALLOWED
+    records = sample_records(model, 2000, np.random.default_rng(5))
+    for column in range(4):
+        assert abs(np.corrcoef(records[:-1, column], records[1:, column])[0, 1]) < 0.13
+
+
+def test_memory_of_pieces_does_not_grow_with_the_rows() -> None:
+    chunks = sample_chunks(calibrated(CLIQUE_SETS["chain"]), 999_999_999, np.random.default_rng(0))
+    assert len(next(chunks)) == 1 << 17
+    with pytest.raises(InvalidInput, match="999,999,999"):
+        sample_chunks(calibrated(()), 1_000_000_000, np.random.default_rng(0))
+    with pytest.raises(InvalidInput, match="at least one row"):
+        sample_chunks(calibrated(()), 10, np.random.default_rng(0), 0)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 5))
+def test_draws_without_replacement_take_what_is_there(seed: int, cells: int, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    left = rng.integers(0, 6, (rows, cells)) * rng.integers(0, 2, (rows, cells))
+    sizes = rng.integers(0, left.sum(axis=1) + 1)
+    drawn = drawn_without_replacement(left, sizes, rng)
+    np.testing.assert_array_equal(drawn.sum(axis=1), sizes)
+    assert ((drawn >= 0) & (drawn <= left)).all()
+
+
+def test_draws_without_replacement_have_hypergeometric_moments() -> None:
+    # Mean n K / N and covariance n (N - n) / (N - 1) (K_i / N) (1[i = j] - K_j / N); six standard errors.
+    left, size, repeats = np.array([5, 0, 3, 9, 1]), 7, 40_000
+    drawn = drawn_without_replacement(np.tile(left, (repeats, 1)), np.full(repeats, size), np.random.default_rng(0))
+    share = left / left.sum()
+    covariance = size * (18 - size) / 17 * (np.diag(share) - np.outer(share, share))
+    error = 6 * np.sqrt(np.diag(covariance) / repeats)
+    assert (np.abs(drawn.mean(axis=0) - size * share) <= error).all()
+    np.testing.assert_allclose(np.cov(drawn, rowvar=False), covariance, atol=0.04)
