@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, NoisyMarginal
@@ -31,13 +32,31 @@ class FittedSynthesizer(Protocol):
     def measurements(self) -> Sequence[NoisyMarginal]:
         """The noisy answers that the model was built from."""
 
-    def sample(self, rows: int, *, rng: np.random.Generator) -> SyntheticTable:
+    def sample(
+        self, rows: int, *, rng: np.random.Generator, given: Mapping[str, object] | None = None
+    ) -> SyntheticTable:
         """Return `rows` synthetic rows.
 
-        Raises:
-            InvalidInput: `rows` is negative.
+        Args:
+            rows: how many.
+            rng: public randomness.
+            given: conditions: per column the value, or a list of the values, that all rows shall have, as cells of the
+                table; a number stands for the bin that contains it, None for a missing cell. The rows follow the model
+                given all conditions; none is drawn in vain.
 
-        Privacy: post-processing; nothing is charged, whatever the number of rows.
+        Raises:
+            InvalidInput: `rows` is negative, or `given` is not in the schema or has no chance in the model.
+
+        Privacy: post-processing; nothing is charged, whatever the number of rows and the conditions.
+        """
+
+    def sample_chunks(
+        self, rows: int, *, rng: np.random.Generator, given: Mapping[str, object] | None = None
+    ) -> Iterator[NDArray[np.int32]]:
+        """Return the codes of `rows` synthetic rows in pieces, shape (some rows, columns), columns as in the schema.
+
+        Memory does not grow with `rows`, and the pieces together are one sample: `sample` holds the same rows if `rng`
+        is the same after one `spread_seed_from`. Arguments, errors and privacy are those of `sample`.
         """
 
     def save(self, folder: str | Path) -> None:

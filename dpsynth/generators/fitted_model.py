@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpsynth.accounting.events import event_from_json, event_to_json
 from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.errors import InvalidInput
+from dpsynth.generators.given_values import allowed_codes
 from dpsynth.models import GraphicalModel, Measurement
 from dpsynth.models.merged_column import MergedColumn
 from dpsynth.schema.schema import Schema
-from dpsynth.schema.table import SyntheticTable
+from dpsynth.schema.table import SyntheticTable, spread_seed_from
+
+_MEASUREMENTS = "measurements.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +45,58 @@ class FittedGraphicalModel:
         """The noisy estimate of the number of rows."""
         return self.model.total
 
-    def sample(self, rows: int, *, rng: np.random.Generator) -> SyntheticTable:
+    def sample(
+        self, rows: int, *, rng: np.random.Generator, given: Mapping[str, object] | None = None
+    ) -> SyntheticTable:
         """Return `rows` synthetic rows; see `FittedSynthesizer.sample`.
 
         Raises:
-            InvalidInput: `rows` is negative.
+            InvalidInput: `rows` is negative, or `given` is not in the schema or has no chance in the model.
+        """
+        spread_seed = spread_seed_from(rng)
+        codes = np.empty((len(self.schema.columns), max(rows, 0)), dtype=np.int32).T
+        start = 0
+        for chunk in self.sample_chunks(rows, rng=rng, given=given):
+            codes[start : start + len(chunk)] = chunk
+            start += len(chunk)
+        return SyntheticTable(
+            schema=self.schema, codes=codes, spread_seed=spread_seed, provenance=dict(self.provenance)
+        )
+
+    def sample_chunks(
+        self, rows: int, *, rng: np.random.Generator, given: Mapping[str, object] | None = None
+    ) -> Iterator[NDArray[np.int32]]:
+        """Return the codes of `rows` synthetic rows in pieces; see `FittedSynthesizer.sample_chunks`.
+
+        Counts of the model's nodes are rounded once for all pieces. Codes within a merged group are rounded in each
+        piece, unbiased and by less than one, so over c pieces their rounding has a standard deviation of sqrt(c) / 2.
+
+        Raises:
+            InvalidInput: `rows` is negative, or `given` is not in the schema or has no chance in the model.
         """
         if rows < 0:
             raise InvalidInput(f"the number of synthetic rows must be at least 0, not {rows}")
-        codes = self.model.sample(rows, rng=rng)
-        if self.model.domain != self.schema.domain:  # coarser versions of columns are a help to the fit, not output
-            codes = codes[:, [self.model.domain.position(name) for name in self.schema.domain.names]]
-        for name, column in self.merged.items():
-            place = self.schema.domain.position(name)
-            codes[:, place] = column.draw(codes[:, place], rng)
-        return SyntheticTable(
-            schema=self.schema,
-            codes=codes,
-            spread_seed=int(rng.integers(np.iinfo(np.int64).max)),
-            provenance=dict(self.provenance),
-        )
+        allowed, merged = allowed_codes(self.schema, given or {}), dict(self.merged)
+        evidence: dict[str, NDArray[np.bool_] | NDArray[np.float64]] = dict(allowed)
+        for name in allowed.keys() & merged.keys():
+            evidence[name], merged[name] = merged[name].chances(allowed[name]), merged[name].restricted(allowed[name])
+        chunks = self.model.sample_chunks(rows, rng, evidence)
+        if self.model.domain == self.schema.domain and not merged:
+            return chunks
+        return self._told_apart(chunks, merged, rng)
+
+    def _told_apart(
+        self, chunks: Iterable[NDArray[np.int32]], merged: Mapping[str, MergedColumn], rng: np.random.Generator
+    ) -> Iterator[NDArray[np.int32]]:
+        """Yield the columns of the schema: coarser versions are a help to the fit, and groups stand for codes."""
+        domain = self.schema.domain
+        shown = [self.model.domain.position(name) for name in domain.names]
+        for chunk in chunks:
+            codes = chunk[:, shown]
+            for name, column in merged.items():
+                place = domain.position(name)
+                codes[:, place] = column.draw(codes[:, place], rng)
+            yield codes
 
     def save(self, folder: str | Path) -> None:
         """Write schema, model and measurements into the new folder `folder`, without pickle.
@@ -88,7 +124,7 @@ class FittedGraphicalModel:
             for answer in self.measurements
         ]
         document = {"measurements": described, "merged": list(self.merged), "provenance": dict(self.provenance)}
-        (folder / "measurements.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+        (folder / _MEASUREMENTS).write_text(json.dumps(document, indent=1), encoding="utf-8")
         np.savez_compressed(
             folder / "measurements.npz",
             **{str(place): answer.counts for place, answer in enumerate(self.measurements)},  # type: ignore[arg-type]
@@ -104,9 +140,15 @@ class FittedGraphicalModel:
 
 
 def load_fitted_model(folder: str | Path) -> FittedGraphicalModel:
-    """Return the model that `FittedGraphicalModel.save` wrote into `folder`; unpickles nothing."""
+    """Return the model that `FittedGraphicalModel.save` wrote into `folder`; unpickles nothing.
+
+    Raises:
+        InvalidInput: there is none.
+    """
     folder = Path(folder)
-    document = json.loads((folder / "measurements.json").read_text(encoding="utf-8"))
+    if not (folder / _MEASUREMENTS).is_file():
+        raise InvalidInput(f"{folder} holds no saved model")
+    document = json.loads((folder / _MEASUREMENTS).read_text(encoding="utf-8"))
     with np.load(folder / "measurements.npz", allow_pickle=False) as counts:
         measurements = tuple(
             NoisyMarginal(

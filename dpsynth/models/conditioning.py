@@ -1,14 +1,15 @@
-"""Evidence: a calibrated tree restricted to some codes of some columns, exactly, without drawing and rejecting records.
+"""Evidence: a calibrated tree given codes of some columns, exactly, without drawing and rejecting records.
 
-Each column is residual in one node, so its restriction is applied there, once. Going up, a node's conditional times its
-restriction times its children's messages is summed over the residual: the chance of all evidence in the branch below,
-given the separator. Dividing by that sum gives the conditional under the evidence. A branch without evidence sends
-ones, so nothing is computed there and its conditionals are shared.
+Each column is residual in one node, so what is known of it is applied there, once. Going up, a node's conditional,
+times what is known, times its children's messages is summed over the residual: the chance of all evidence in the branch
+below, given the separator. Dividing by that sum gives the conditional under the evidence. A branch without evidence
+would send ones, so nothing is computed there and its conditionals are shared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,36 +20,42 @@ from dpsynth.models.factor import Floats
 from dpsynth.models.junction_tree import TreeNode
 from dpsynth.schema.domain import Clique, Domain
 
+Evidence: TypeAlias = NDArray[np.bool_] | NDArray[np.float64]
+"""Codes that remain, or the chance of what was seen given each code."""
 
-def conditioned(calibrated: CalibratedTree, allowed: Mapping[str, NDArray[np.bool_]]) -> CalibratedTree:
-    """Return the distribution of records given that each column of `allowed` has one of its allowed codes.
+_ROUNDING = 1e-9
+
+
+def conditioned(calibrated: CalibratedTree, evidence: Mapping[str, Evidence]) -> CalibratedTree:
+    """Return the distribution of records given evidence on some of their columns.
 
     Args:
         calibrated: the distribution.
-        allowed: per column True for the codes that remain, shape (codes,). A single True fixes the column; several
-            keep their chances relative to one another.
+        evidence: per column True for the codes that remain, shape (codes,): a single True fixes the column, several
+            keep their chances relative to one another. Or the chance of what was seen given each code, from 0 to 1,
+            for a column that was seen indirectly.
 
     Returns:
         a calibrated tree over the same columns, ready for records and marginals.
 
     Raises:
-        InvalidInput: a column is unknown, a mask has another shape, or no record of the model meets the evidence.
+        InvalidInput: a column is unknown, its evidence has another shape, or no record of the model meets it.
 
     Privacy: post-processing; nothing is charged.
 
     Source: Koller and Friedman (2009), section 10.3.3: evidence in a clique tree, one pass up and one down.
     """
     domain, nodes = calibrated.tree.domain, calibrated.tree.nodes
-    masks = {name: _checked(domain, name, mask) for name, mask in allowed.items()}
-    if not masks:
+    seen = {name: _checked(domain, name, found) for name, found in evidence.items()}
+    if not seen:
         return calibrated
     conditionals, messages = list(calibrated.conditionals), list[list[tuple[Clique, Floats]]]([] for _ in nodes)
     for index in reversed(range(len(nodes))):
         node = nodes[index]
-        evidence = [((name,), masks[name].astype(np.float64)) for name in node.residual if name in masks]
-        if not evidence and not messages[index]:
+        own = [((name,), seen[name]) for name in node.residual if name in seen]
+        if not own and not messages[index]:
             continue
-        conditionals[index], message = _restricted(node, conditionals[index], [*evidence, *messages[index]])
+        conditionals[index], message = _restricted(node, conditionals[index], [*own, *messages[index]])
         if not message.any():
             raise InvalidInput("no record of the model has the given values: their chance together is zero")
         if node.parent >= 0:
@@ -84,8 +91,13 @@ def _beliefs(nodes: tuple[TreeNode, ...], conditionals: list[Floats]) -> tuple[F
     return tuple(beliefs)
 
 
-def _checked(domain: Domain, name: str, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    mask = np.asarray(mask)
-    if mask.dtype != np.bool_ or mask.shape != (domain.size(name),):
-        raise InvalidInput(f"evidence on '{name}' is one truth value for each of its {domain.size(name)} codes")
-    return mask
+def _checked(domain: Domain, name: str, evidence: Evidence) -> Floats:
+    found = np.asarray(evidence)
+    is_mask = found.dtype == np.bool_
+    if found.shape != (domain.size(name),) or not (is_mask or found.dtype == np.float64):
+        raise InvalidInput(
+            f"evidence on '{name}' is one truth value or chance for each of its {domain.size(name)} codes"
+        )
+    if not (is_mask or bool(((found >= 0) & (found <= 1 + _ROUNDING)).all())):
+        raise InvalidInput(f"the chances on '{name}' must lie between 0 and 1")
+    return found.astype(np.float64)

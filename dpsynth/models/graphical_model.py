@@ -13,7 +13,7 @@ from dpsynth.errors import InvalidInput
 from dpsynth.models.belief_propagation import belief_propagation
 from dpsynth.models.calibrated_tree import CalibratedTree
 from dpsynth.models.clique_vector import CliqueVector
-from dpsynth.models.conditioning import conditioned
+from dpsynth.models.conditioning import Evidence, conditioned
 from dpsynth.models.factor import Floats
 from dpsynth.models.junction_tree import JunctionTree
 from dpsynth.models.model_file import read_model, write_model
@@ -72,16 +72,16 @@ class GraphicalModel:
         return {clique: table * self.total for clique, table in found.items()}
 
     def sample(
-        self, rows: int, rng: np.random.Generator, given: Mapping[str, NDArray[np.bool_]] | None = None
+        self, rows: int, rng: np.random.Generator, given: Mapping[str, Evidence] | None = None
     ) -> NDArray[np.int32]:
-        """Return `rows` records, shape (rows, columns), int32 codes, whose codes `given` allows.
+        """Return `rows` records, shape (rows, columns), int32 codes, under the evidence `given`.
 
-        See `sample_records` for the error, and `conditioned` for `given`: per column True for the codes that remain.
+        See `sample_records` for the error, and `conditioned` for `given`.
         """
         return sample_records(conditioned(self.calibrated, given or {}), rows, rng)
 
     def sample_chunks(
-        self, rows: int, rng: np.random.Generator, given: Mapping[str, NDArray[np.bool_]] | None = None
+        self, rows: int, rng: np.random.Generator, given: Mapping[str, Evidence] | None = None
     ) -> Iterator[NDArray[np.int32]]:
         """Return the records of `sample` in pieces, in memory that does not grow with `rows`."""
         return sample_chunks(conditioned(self.calibrated, given or {}), rows, rng)

@@ -39,6 +39,16 @@ class MergedColumn:
         """The number of groups."""
         return int(self.groups.max()) + 1
 
+    def chances(self, allowed: NDArray[np.bool_]) -> Floats:
+        """Return the chance of an allowed code in each group, shape (groups,), from `allowed`, shape (codes,)."""
+        return np.bincount(self.groups, weights=self.shares * allowed, minlength=self.size).astype(np.float64)
+
+    def restricted(self, allowed: NDArray[np.bool_]) -> MergedColumn:
+        """Return the column given that its code is allowed; groups in which none has a chance stay as they are."""
+        chance = self.chances(allowed)[self.groups]
+        kept = np.divide(self.shares * allowed, chance, out=self.shares.copy(), where=chance > 0)
+        return MergedColumn(self.groups, kept)
+
     def draw(self, groups: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int32]:
         """Return one code per group, drawn by the shares.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.errors import BundleError, InvalidInput
+from dpsynth.errors import InvalidInput
 from dpsynth.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ class SyntheticTable:
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the table as a frame of categories, Int64, Float64, boolean and datetime64, missing cells missing."""
-        return next(self._frames(max(self.rows, 1)))
+        from dpsynth.schema.table_files import decoded
+
+        return next(decoded(self.schema, [self.codes], self.spread_seed))
 
     def write(self, path: str | Path) -> None:
         """Write the table as CSV or Parquet, by the extension; the file is there completely or not at all.
@@ -74,30 +76,12 @@ class SyntheticTable:
             InvalidInput: the extension is neither `.csv` nor `.parquet`.
             BundleError: the file cannot be written, for example because the disk is full.
         """
-        from dpsynth.schema.table_files import write_csv, write_parquet
+        from dpsynth.schema.table_files import write_codes
 
-        place = Path(path)
-        writers = {".csv": write_csv, ".parquet": write_parquet}
-        if place.suffix.lower() not in writers:
-            raise InvalidInput(f"cannot write '{place.name}': the name must end in .csv or .parquet")
-        partial = place.with_name(place.name + ".partial")
-        try:
-            try:
-                writers[place.suffix.lower()](self.schema, self._frames(_CHUNK_ROWS), partial)
-                partial.replace(place)
-            finally:
-                partial.unlink(missing_ok=True)
-        except OSError as fault:
-            raise BundleError(f"cannot write {place} ({fault.strerror or 'the system refuses'})") from None
+        pieces = (self.codes[start : start + _CHUNK_ROWS] for start in range(0, self.rows, _CHUNK_ROWS))
+        write_codes(self.schema, pieces, self.spread_seed, path)
 
-    def _frames(self, chunk_rows: int) -> Iterator[pd.DataFrame]:
-        """Yield the table in pieces that together equal the whole, at least one."""
-        import pandas as pd
 
-        columns = self.schema.columns
-        spreaders = [np.random.default_rng([self.spread_seed, place]) for place in range(len(columns))]
-        for start in range(0, max(self.rows, 1), chunk_rows):
-            codes = self.codes[start : start + chunk_rows]
-            yield pd.concat(
-                [column.decode(codes[:, place], spreaders[place]) for place, column in enumerate(columns)], axis=1
-            )
+def spread_seed_from(rng: np.random.Generator) -> int:
+    """Return a fresh `spread_seed`; drawn before the rows, so that rows which arrive in pieces get the same."""
+    return int(rng.integers(np.iinfo(np.int64).max))

@@ -3,20 +3,64 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from dpsynth.errors import BundleError, InvalidInput
 from dpsynth.schema.axes import Axis, CategoryAxis, MomentAxis, TruthAxis
 from dpsynth.schema.cells import moment_of
 from dpsynth.schema.columns import Column
 from dpsynth.schema.formulas import made_inert
 from dpsynth.schema.moment_axis import moment_text
 from dpsynth.schema.schema import Schema
+
+
+def write_codes(schema: Schema, pieces: Iterable[NDArray[np.int32]], spread_seed: int, path: str | Path) -> None:
+    """Write a table that arrives in pieces as CSV or Parquet, by the extension; it is there completely or not at all.
+
+    Args:
+        schema: what the columns mean.
+        pieces: codes, shape (rows, columns) each; where the table is cut does not matter to its cells.
+        spread_seed: decides where inside its bin each number falls.
+        path: the file; one that exists is replaced once the new one is complete.
+
+    Raises:
+        InvalidInput: the extension is neither `.csv` nor `.parquet`.
+        BundleError: the file cannot be written, for example because the disk is full.
+    """
+    place = Path(path)
+    writers = {".csv": write_csv, ".parquet": write_parquet}
+    if place.suffix.lower() not in writers:
+        raise InvalidInput(f"cannot write '{place.name}': the name must end in .csv or .parquet")
+    partial = place.with_name(place.name + ".partial")
+    try:
+        try:
+            writers[place.suffix.lower()](schema, decoded(schema, pieces, spread_seed), partial)
+            partial.replace(place)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as fault:
+        raise BundleError(f"cannot write {place} ({fault.strerror or 'the system refuses'})") from None
+
+
+def decoded(schema: Schema, pieces: Iterable[NDArray[np.int32]], spread_seed: int) -> Iterator[pd.DataFrame]:
+    """Yield the cells of `pieces`, one frame each, and an empty one where there is no piece.
+
+    Each column spreads its numbers with a generator of its own, so the cells do not depend on the cutting.
+    """
+    spreaders = [np.random.default_rng([spread_seed, place]) for place in range(len(schema.columns))]
+    nothing = np.empty((0, len(schema.columns)), dtype=np.int32)
+    pieces = iter(pieces)
+    for codes in chain([next(pieces, nothing)], pieces):
+        cells = [column.decode(codes[:, place], spreaders[place]) for place, column in enumerate(schema.columns)]
+        yield pd.concat(cells, axis=1)
 
 
 def write_csv(schema: Schema, frames: Iterator[pd.DataFrame], path: Path) -> None:

@@ -131,3 +131,16 @@ def test_a_mask_of_another_kind_is_refused(mask: np.ndarray) -> None:
         conditioned(tree_of(random_potentials((), 0)), {"a": mask})
     with pytest.raises(InvalidInput, match="not a column"):
         conditioned(tree_of(random_potentials((), 0)), {"z": np.array([True])})
+
+
+@given(st.sampled_from(sorted(CLIQUE_SETS)), st.integers(0, 2**32 - 1))
+def test_chances_weigh_codes_as_brute_force_does(name: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    potentials = random_potentials(CLIQUE_SETS[name], seed)
+    chances = {column: rng.random(DOMAIN.size(column)) for column in ("a", "d")}
+    model = conditioned(tree_of(potentials), chances)
+    expected = brute_force(joint_distribution(potentials), chances)
+    for clique in itertools.combinations(DOMAIN.names, 2):
+        np.testing.assert_allclose(model.marginal(clique), project(expected, clique), atol=1e-12)
+    with pytest.raises(InvalidInput, match="between 0 and 1"):
+        conditioned(model, {"a": np.array([0.5, -0.1])})
