@@ -93,11 +93,11 @@ def _beliefs(nodes: tuple[TreeNode, ...], conditionals: list[Floats]) -> tuple[F
 
 def _checked(domain: Domain, name: str, evidence: Evidence) -> Floats:
     found = np.asarray(evidence)
-    is_mask = found.dtype == np.bool_
-    if found.shape != (domain.size(name),) or not (is_mask or found.dtype == np.float64):
+    if found.shape != (domain.size(name),) or found.dtype not in {np.dtype(np.bool_), np.dtype(np.float64)}:
         raise InvalidInput(
             f"evidence on '{name}' is one truth value or chance for each of its {domain.size(name)} codes"
         )
-    if not (is_mask or bool(((found >= 0) & (found <= 1 + _ROUNDING)).all())):
+    chances = found.astype(np.float64)
+    if not ((chances >= 0) & (chances <= 1 + _ROUNDING)).all():
         raise InvalidInput(f"the chances on '{name}' must lie between 0 and 1")
-    return found.astype(np.float64)
+    return chances

@@ -87,8 +87,8 @@ def test_conditions_reach_through_coarser_versions_of_columns() -> None:
 
 def test_conditions_on_merged_codes_weigh_their_groups() -> None:
     codes = SCHEMA.domain.size("stage")
-    assert codes == 4
-    stage = MergedColumn(np.array([0, 1, 1, 0]), np.array([0.9, 0.25, 0.75, 0.1]))
+    assert codes == 5
+    stage = MergedColumn(np.array([0, 1, 1, 0, 0]), np.array([0.8, 0.25, 0.75, 0.1, 0.1]))
     domain = Domain(SCHEMA.domain.names, (2, *SCHEMA.domain.sizes[1:]))
     potentials = CliqueVector.zeros(domain, [("stage", "age")])
     potentials.buffer[:] = np.random.default_rng(3).normal(0, 1, potentials.buffer.shape)
