@@ -89,11 +89,14 @@ def one_run(run: Run, system: System, table: BenchmarkTable, asked: Asked) -> Ru
         if ending.outcome != "finished":
             return replace(run, outcome=ending.outcome, cost=_rounded(cost), surroundings=known)
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-        figures = table.judge(np.load(folder / "synthetic.npy"))
-    known["versions"] = facts.pop("versions")
-    return replace(
-        run, outcome="finished", figures=_rounded(figures), cost=_rounded({**cost, **facts}), surroundings=known
-    )
+        known["versions"] = facts.pop("versions")
+        figures = _rounded(table.judge(np.load(folder / "synthetic.npy")))
+        variants = {}
+        if (folder / "variant.json").exists():
+            variant = json.loads((folder / "variant.json").read_text(encoding="utf-8"))
+            variants[variant] = _rounded(table.judge(np.load(folder / "variant.npy")))
+    cost = _rounded({**cost, **facts})
+    return replace(run, outcome="finished", figures=figures, cost=cost, surroundings=known, variants=variants)
 
 
 def _rounded(figures: Mapping[str, float]) -> dict[str, float]:

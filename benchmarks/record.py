@@ -27,6 +27,7 @@ class Run:
         figures: what the judge says.
         cost: `cpu_seconds` of fit and sample, `process_cpu_seconds` with imports, `peak_mb`, and more.
         surroundings: when, where and with which versions.
+        variants: figures of other samples from the same fit, by what is different.
     """
 
     table: str
@@ -39,6 +40,7 @@ class Run:
     figures: dict[str, float] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     surroundings: dict[str, Any] = field(default_factory=dict)
+    variants: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[object, ...]:

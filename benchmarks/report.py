@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,10 @@ def table_of(name: str, record: Record) -> str:
     for (epsilon, system), runs in groups.items():
         ours = _mean(groups.get((epsilon, _counterpart(system, known)), []), "cpu_seconds")
         lines.append(_line([epsilon, _title(system, runs, known), *_cells(runs, entry.figures, ours)]))
+        for variant in dict.fromkeys(variant for run in runs for variant in run.variants):
+            judged = [run.variants[variant] for run in runs if variant in run.variants]
+            cells = [str(len(judged)), *_means(judged, entry.figures), *[""] * (len(COSTS) + 1)]
+            lines.append(_line([epsilon, f"{system}, {variant}", *cells]))
     return "\n".join(lines) + "\n"
 
 
@@ -61,14 +65,17 @@ def _cells(runs: Sequence[Run], figures: Sequence[str], ours: float | None) -> l
         costs = [_mean(runs, cost) for cost in COSTS]
         shown = ["" if cost is None else f"{cost:.0f}" for cost in costs]
         return [str(len(runs)), _escaped(runs[0].outcome), *[""] * (len(figures) - 1), *shown, ""]
-    means = [float(np.mean([run.figures[figure] for run in finished])) for figure in figures]
-    judged = [
-        f"{mean:.0f}" if figure == "k_marginal" else f"{mean:.4f}" for figure, mean in zip(figures, means, strict=True)
-    ]
+    judged = _means([run.figures for run in finished], figures)
     cpu, whole, peak = (_mean(finished, cost) or 0.0 for cost in COSTS)
     ratio = f"{cpu / ours:.3g} x" if ours else ""
     number = str(len(runs)) if len(finished) == len(runs) else f"{len(finished)} of {len(runs)}"
     return [number, *judged, f"{cpu:.1f}", f"{whole:.1f}", f"{peak:.0f}", ratio]
+
+
+def _means(judged: Sequence[Mapping[str, float]], figures: Sequence[str]) -> list[str]:
+    """Return means over runs as texts, the k-marginal score as NIST writes it."""
+    means = {figure: float(np.mean([one[figure] for one in judged])) for figure in figures}
+    return [f"{int(mean)}" if figure == "k_marginal" else f"{mean:.4f}" for figure, mean in means.items()]
 
 
 def _counterpart(system: str, known: dict[str, System]) -> str:

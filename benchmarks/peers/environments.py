@@ -50,7 +50,7 @@ PEERS = (
         runner="smartnoise_runner.py",
         # CPU torch first, so that nothing pulls in another build; `packaging` is used but not declared.
         installs=(("torch==2.13.0",), ("smartnoise-synth==1.0.8", "packaging")),
-        algorithms={"aim": "aim", "mst": "mst", "mwem": "mwem"},
+        algorithms={"aim": "aim", "mst": "mst", "mwem": "mwem", "mwem-split3": "mwem"},
     ),
 )
 

@@ -1,7 +1,7 @@
 """What a run is told and what it leaves behind; every runner imports this file, also in the environments of the peers.
 
-A run has a folder: `request.json` and `training.npy` go in, `synthetic.npy` and `facts.json` come out. Codes are
-integers, shape (rows, columns). Nothing but the standard library and numpy is needed here.
+A run has a folder: `request.json` and `training.npy` go in, `synthetic.npy` and `facts.json` come out, and perhaps a
+variant. Codes are integers, shape (rows, columns). Only the standard library and numpy are needed here.
 """
 
 from __future__ import annotations
@@ -51,14 +51,28 @@ class Exchange:
         end = cpu_seconds()
         known = {
             "cpu_seconds": end - self._start,
+            "process_cpu_seconds": end,
             "fit_cpu_seconds": self._fitted - self._start,
             "sample_cpu_seconds": end - self._fitted,
             "sample_seconds": time.perf_counter() - self._watch,
             "versions": {package: version(package) for package in packages},
             **facts,
         }
-        np.save(self.folder / "synthetic.npy", np.asarray(codes).astype(np.int32))
+        self._write("synthetic", codes)
         (self.folder / "facts.json").write_text(json.dumps(known), encoding="utf-8")
+
+    def also(self, variant: str, codes: np.ndarray) -> None:
+        """Write what the same fit gives in another way; its time counts nowhere.
+
+        Args:
+            variant: what is different, in words.
+            codes: synthetic codes, shape (rows, columns).
+        """
+        self._write("variant", codes)
+        (self.folder / "variant.json").write_text(json.dumps(variant), encoding="utf-8")
+
+    def _write(self, name: str, codes: np.ndarray) -> None:
+        np.save(self.folder / f"{name}.npy", np.asarray(codes).astype(np.int32))
 
 
 def cpu_seconds() -> float:
