@@ -17,6 +17,7 @@ from dpsynth.cli.console import OUT, print_error
 from dpsynth.cli.demo_command import demo
 from dpsynth.cli.override_command import override
 from dpsynth.cli.release_command import release_table
+from dpsynth.cli.sample_command import sample
 from dpsynth.cli.verify_command import verify
 from dpsynth.errors import DpsynthError
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("release")(release_table)
 app.command("verify")(verify)
 app.command("override")(override)
+app.command("sample")(sample)
 app.command("demo")(demo)
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(schema_commands.app, name="schema")
