@@ -107,11 +107,11 @@ def _texts(column: Column, cells: pd.Series) -> list[str]:
     present = cells.notna().to_numpy()
     if isinstance(axis, CategoryAxis) and axis.storage == "string":
         shown = np.array([*map(made_inert, map(str, cells.cat.categories)), missing], dtype=object)
-        return list(shown[cells.cat.codes.to_numpy()])
+        return cast("list[str]", shown[cells.cat.codes.to_numpy()].tolist())
     distinct, inverse = np.unique(cells[present].to_numpy(), return_inverse=True)
     texts = np.full(len(cells), missing, dtype=object)
     texts[present] = np.array([*map(_writer_of(axis), distinct.tolist()), missing], dtype=object)[inverse]
-    return list(texts)
+    return cast("list[str]", texts.tolist())
 
 
 def _writer_of(axis: Axis) -> Callable[[object], str]:
