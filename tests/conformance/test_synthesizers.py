@@ -31,6 +31,7 @@ from dpsynth.ledger import Ledger
 from dpsynth.models import estimate
 from dpsynth.randomness import SeededNoise
 from dpsynth.schema.schema import Schema
+from dpsynth.schema.table import spread_seed_from
 from tests.conformance.tape import Player, Recorder, ReplayMismatch
 
 CANARY = "Zebulon-Quartzmeier"
@@ -317,6 +318,18 @@ def test_saved_and_loaded_models_sample_alike(entry: GeneratorEntry, tmp_path: P
     again = load_fitted_model(tmp_path / "model")
     first = fitted.sample(50, rng=np.random.default_rng(1)).to_pandas()
     pd.testing.assert_frame_equal(first, again.sample(50, rng=np.random.default_rng(1)).to_pandas())
+
+
+def test_conditions_hold_and_pieces_are_the_sample(entry: GeneratorEntry) -> None:
+    fitted = entry.load().fit(curator(table(300)), BUDGET, rng=np.random.default_rng(0))
+    given = {"stage": ["early", "late"], "age": 70}
+    made = fitted.sample(90, rng=np.random.default_rng(1), given=given)
+    frame = made.to_pandas()
+    assert set(frame["stage"]) <= {"early", "late"}
+    assert frame["age"].between(60, 79).all()
+    rng = np.random.default_rng(1)
+    spread_seed_from(rng)
+    np.testing.assert_array_equal(np.concatenate(list(fitted.sample_chunks(90, rng=rng, given=given))), made.codes)
 
 
 def test_sampled_error_is_the_models_error_plus_the_sampling_term(entry: GeneratorEntry) -> None:
