@@ -47,11 +47,11 @@ def compare(asked: Asked, record: Record) -> None:
     """Run everything that was asked for and is not recorded yet."""
     known = systems()
     for name in asked.tables:
-        entry, table = TABLES[name], None
-        for run in _wanted(asked, entry, known):
+        entry = TABLES[name]
+        table = entry.load()
+        for run in _wanted(asked, entry, table, known):
             if record.has(run) and not asked.again:
                 continue
-            table = table or entry.load()
             sys.stderr.write(f"{run.table}: {run.system}, epsilon {run.epsilon}, seed {run.seed}\n")
             done = one_run(run, known[run.system], table, asked)
             record.add(done)
@@ -104,11 +104,12 @@ def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: round(figure, 6) for name, figure in figures.items()}
 
 
-def _wanted(asked: Asked, entry: TableEntry, known: dict[str, System]) -> Iterator[Run]:
+def _wanted(asked: Asked, entry: TableEntry, table: BenchmarkTable, known: dict[str, System]) -> Iterator[Run]:
     """Yield the runs on one table, in the order of the page: by epsilon, then by system."""
     names = asked.systems or [name for name in (entry.systems or tuple(known)) if name in known]
     for epsilon in asked.epsilons or entry.epsilons:
         for name in names:
-            seeds = asked.seeds or (entry.seeds if known[name].is_own else 1)
-            for seed in range(seeds):
-                yield Run(entry.name, name, known[name].version, epsilon, entry.delta, seed, outcome="not run")
+            system = known[name]
+            data = f"{table.digest}:{table.schema.digest[:12]}" if system.is_own else table.digest
+            for seed in range(asked.seeds or (entry.seeds if system.is_own else 1)):
+                yield Run(entry.name, name, system.version, epsilon, entry.delta, seed, outcome="not run", data=data)

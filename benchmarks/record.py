@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Run:
         delta: as it was asked for.
         seed: number of the run; it fixes no noise.
         outcome: `finished`, or in words why there are no figures.
+        data: digest of the codes that every system gets; for ours with one of the schema.
         figures: what the judge says.
         cost: `cpu_seconds` of fit and sample, `process_cpu_seconds` with imports, `peak_mb`, and more.
         surroundings: when, where and with which versions.
@@ -37,6 +39,7 @@ class Run:
     delta: str
     seed: int
     outcome: str
+    data: str = ""
     figures: dict[str, float] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     surroundings: dict[str, Any] = field(default_factory=dict)
@@ -64,9 +67,9 @@ class Record:
         return [run for file in sorted((self.folder / table).glob("*.json")) for run in _read(file)]
 
     def has(self, run: Run) -> bool:
-        """Return whether a run of the same version is recorded, finished or not."""
+        """Return whether a run of the same version on the same data is recorded, finished or not."""
         known = _read(self._file(run))
-        return any((old.key, old.version) == (run.key, run.version) for old in known)
+        return any((old.key, old.version, old.data) == (run.key, run.version, run.data) for old in known)
 
     def add(self, run: Run) -> None:
         """Write one run; an earlier one of another version makes room for it."""
@@ -80,6 +83,16 @@ class Record:
 
     def _file(self, run: Run) -> Path:
         return self.folder / run.table / f"{run.system}.json"
+
+
+def newest(runs: Iterable[Run]) -> list[Run]:
+    """Return the runs of the version and the data that were run last.
+
+    They are compared within one table, system and epsilon, so that a mean is never one over several versions.
+    """
+    listed = sorted(runs, key=lambda run: run.surroundings.get("when", ""))
+    latest = {(run.table, run.system, run.epsilon): (run.version, run.data) for run in listed}
+    return [run for run in listed if (run.version, run.data) == latest[run.table, run.system, run.epsilon]]
 
 
 def _read(file: Path) -> list[Run]:

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.record import Record, Run
+from benchmarks.bars import bars_of
+from benchmarks.record import Record, Run, newest
 from benchmarks.systems import System, systems
 from benchmarks.tables.base import PROJECT
 from benchmarks.tables.registry import TABLES
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
-COSTS = {"cpu_seconds": "CPU s", "process_cpu_seconds": "with imports", "peak_mb": "MB"}
-NAMES = {"k_marginal": "k-marginal", "auc": "AUC"}
-_MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+COSTS = ("cpu_seconds", "process_cpu_seconds", "peak_mb")
+NAMES = {
+    "k_marginal": "k-marginal",
+    "violations": "impossible rows",
+    "auc": "AUC",
+    "cpu_seconds": "CPU s",
+    "process_cpu_seconds": "with imports",
+    "peak_mb": "MB",
+    "sample_seconds": "s to sample",
+}
+_WRITTEN: dict[str, Callable[[float], str]] = {
+    "k_marginal": lambda mean: str(int(mean)),
+    "violations": "{:.1f}".format,
+    "sample_seconds": "{:.1f}".format,
+}
+_MARKED = re.compile(r"(<!-- (table [\w-]+|bars) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table_of(name: str, record: Record) -> str:
     """Return what is recorded on one table: means over seeds, one line per epsilon and system."""
     entry, known = TABLES[name], systems()
     groups = _groups(record.runs(name), list(known))
-    shown = [NAMES.get(figure, figure) for figure in entry.figures]
-    header = ["epsilon", "system", "runs", *shown, *COSTS.values(), "time of ours"]
+    if not groups:
+        return "Nothing is recorded yet.\n"
+    shown = [NAMES.get(figure, figure) for figure in (*entry.figures, *COSTS)]
+    header = ["epsilon", "system", "runs", *shown, "times ours"]
     lines = [_line(header), _line(["---"] * len(header))]
     for (epsilon, system), runs in groups.items():
         ours = _mean(groups.get((epsilon, _counterpart(system, known)), []), "cpu_seconds")
@@ -38,7 +55,12 @@ def table_of(name: str, record: Record) -> str:
 
 def written_page(text: str, record: Record) -> str:
     """Return the text of the page with every marked table made anew."""
-    return _MARKED.sub(lambda found: f"{found[1]}\n{table_of(found[2], record)}\n{found[3]}", text)
+
+    def made(found: re.Match[str]) -> str:
+        content = bars_of(record) if found[2] == "bars" else table_of(found[2].removeprefix("table "), record)
+        return f"{found[1]}\n{content}\n{found[3]}"
+
+    return _MARKED.sub(made, text)
 
 
 def write_page(record: Record, page: Path = PAGE) -> None:
@@ -50,22 +72,22 @@ def _groups(runs: Iterable[Run], order: Sequence[str]) -> dict[tuple[str, str], 
     """Return the runs of the newest version of each system, by epsilon and system."""
     by_place: dict[tuple[str, str], list[Run]] = {}
     places = {name: place for place, name in enumerate(order)}
-    for run in sorted(runs, key=lambda run: (float(run.epsilon), places.get(run.system, len(places)), run.seed)):
+    for run in sorted(
+        newest(runs), key=lambda run: (float(run.epsilon), places.get(run.system, len(places)), run.seed)
+    ):
         by_place.setdefault((run.epsilon, run.system), []).append(run)
-    return {
-        place: [run for run in group if run.version == max(group, key=lambda one: one.surroundings["when"]).version]
-        for place, group in by_place.items()
-    }
+    return by_place
 
 
 def _cells(runs: Sequence[Run], figures: Sequence[str], ours: float | None) -> list[str]:
     """Return number of runs, figures, costs and the ratio of times as texts."""
     finished = [run for run in runs if run.finished]
     if not finished:
-        costs = [_mean(runs, cost) for cost in COSTS]
-        shown = ["" if cost is None else f"{cost:.0f}" for cost in costs]
-        return [str(len(runs)), _escaped(runs[0].outcome), *[""] * (len(figures) - 1), *shown, ""]
-    judged = _means([run.figures for run in finished], figures)
+        shown = ["" if (cost := _mean(runs, name)) is None else f"{cost:.0f}" for name in COSTS]
+        spent = _mean(runs, "process_cpu_seconds") if "did not finish" in runs[0].outcome else None
+        ratio = f"> {spent / ours:.3g} x" if ours and spent else ""
+        return [str(len(runs)), _escaped(runs[0].outcome), *[""] * (len(figures) - 1), *shown, ratio]
+    judged = _means([{**run.cost, **run.figures} for run in finished], figures)
     cpu, whole, peak = (_mean(finished, cost) or 0.0 for cost in COSTS)
     ratio = f"{cpu / ours:.3g} x" if ours else ""
     number = str(len(runs)) if len(finished) == len(runs) else f"{len(finished)} of {len(runs)}"
@@ -73,9 +95,13 @@ def _cells(runs: Sequence[Run], figures: Sequence[str], ours: float | None) -> l
 
 
 def _means(judged: Sequence[Mapping[str, float]], figures: Sequence[str]) -> list[str]:
-    """Return means over runs as texts, the k-marginal score as NIST writes it."""
-    means = {figure: float(np.mean([one[figure] for one in judged])) for figure in figures}
-    return [f"{int(mean)}" if figure == "k_marginal" else f"{mean:.4f}" for figure, mean in means.items()]
+    """Return means over runs as texts, the k-marginal score as NIST writes it; none where a run lacks the figure."""
+    texts = []
+    for figure in figures:
+        values = [one[figure] for one in judged if figure in one]
+        mean = float(np.mean(values)) if values else math.nan
+        texts.append("" if math.isnan(mean) else _WRITTEN.get(figure, "{:.4f}".format)(mean))
+    return texts
 
 
 def _counterpart(system: str, known: dict[str, System]) -> str:

@@ -9,16 +9,15 @@ import pandas as pd
 
 from benchmarks.distances import distances
 from benchmarks.prediction import area_under_curve
-from benchmarks.tables.base import PROJECT, SHARED, BenchmarkTable, Codes, coded, split_rows
+from benchmarks.tables.base import PROJECT, BenchmarkTable, Codes, coded, shared_file, split_rows
 from dpsynth.schema.schema import Schema
 
-FOLDER = SHARED / "adult"
 ORDERED = {"age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week"}
 
 
 def coded_schema() -> Schema:
     """Return the schema of the coded table, made from its public domain file; every column has an outside slot more."""
-    sizes = json.loads((FOLDER / "adult_coded_domain.json").read_text(encoding="utf-8"))
+    sizes = json.loads(shared_file("adult", "adult_coded_domain.json").read_text(encoding="utf-8"))
     fields = "".join(
         f"  - {{name: '{name}', type: integer, categories: {list(range(size))}, "
         f"categoriesOrdered: {str(name in ORDERED).lower()}, constraints: {{required: true}}}}\n"
@@ -30,14 +29,14 @@ def coded_schema() -> Schema:
 
 def adult_coded() -> BenchmarkTable:
     """Return the coded table, split 80/20 by `default_rng(7)`."""
-    whole = pd.read_csv(FOLDER / "adult_coded.csv")  # noqa: TID251 - the judge compares with the real rows
+    whole = pd.read_csv(shared_file("adult", "adult_coded.csv"))  # noqa: TID251 - the judge compares with the real rows
     return _adult("adult-coded", coded_schema(), *split_rows(whole), target="income>50K")
 
 
 def adult_raw() -> BenchmarkTable:
     """Return the raw table: trained on the published training file, tested on the published test file."""
     schema = Schema.from_yaml(PROJECT / "docs" / "examples" / "adult.schema.yaml")
-    files = [FOLDER / f"adult_{part}.csv" for part in ("train", "test")]
+    files = [shared_file("adult", f"adult_{part}.csv") for part in ("train", "test")]
     training, held_out = (pd.read_csv(file, dtype=str) for file in files)  # noqa: TID251 - as above
     return _adult("adult-raw", schema, training, held_out, target="income")
 

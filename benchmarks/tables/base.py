@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +45,23 @@ class BenchmarkTable:
     codes: Codes
     judge: Judge
     sampled_rows: int
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of what every system gets: names and sizes of columns, and codes."""
+        found = hashlib.sha256(repr(self.schema.domain).encode())
+        found.update(np.ascontiguousarray(self.codes).tobytes())
+        return found.hexdigest()[:12]
+
+
+def shared_file(*parts: str) -> Path:
+    """Return the path of a real table or of what describes it; ends the program with advice if it is not there."""
+    file = SHARED.joinpath(*parts)
+    if not file.exists():
+        sys.exit(
+            f"there is no {'/'.join(parts)} below the folder of real tables; set DPSYNTH_SHARED_DATA to that folder"
+        )
+    return file
 
 
 def coded(schema: Schema, cells: pd.DataFrame) -> Codes:

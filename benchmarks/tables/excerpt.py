@@ -1,9 +1,10 @@
-"""The NIST Diverse Communities excerpt of the American Community Survey 2019, judged by the k-marginal score."""
+"""The NIST excerpt of the American Community Survey 2019, judged by the k-marginal score and by the rules."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarks.distances import distances
 from benchmarks.k_marginal import k_marginal, percentile_codes
-from benchmarks.tables.base import PROJECT, SHARED, BenchmarkTable, Codes, coded
+from benchmarks.tables.base import PROJECT, BenchmarkTable, Codes, coded, shared_file
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 
-FOLDER = SHARED / "acs"
 DEMOGRAPHIC = ("AGEP", "SEX", "MSP", "RAC1P", "HOUSING_TYPE", "OWN_RENT", "EDU", "PINCP_DECILE", "DVET", "DEYE")
 GROUP = "PUMA"
 WITH_PERCENTILES = ("AGEP", "PINCP", "POVPIP", "PWGTP", "WGTP")
@@ -43,12 +43,15 @@ def excerpt_schema(features: Sequence[str] | None) -> Schema:
         return Schema.from_text(text, source="acs.schema.yaml")
     document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the loader that makes texts only
     document["fields"] = [field for field in document["fields"] if field["name"] in features]
+    settings = document["dpsynth"]
+    if "constraints" in settings:
+        settings["constraints"] = list(_narrowed(settings["constraints"], set(features)))
     return Schema.from_text(json.dumps(document), source="acs.schema.yaml")
 
 
 def scored(schema: Schema, real: pd.DataFrame, made: pd.DataFrame) -> float:
     """Return the k-marginal score of synthetic cells, grouped by PUMA if it is a column."""
-    dictionary = json.loads((FOLDER / "data_dictionary.json").read_text(encoding="utf-8"))
+    dictionary = json.loads(shared_file("acs", "data_dictionary.json").read_text(encoding="utf-8"))
     coded_columns = []
     for name in schema.domain.names:
         entry = dictionary[name]["values"]
@@ -68,15 +71,35 @@ def scored(schema: Schema, real: pd.DataFrame, made: pd.DataFrame) -> float:
     return k_marginal(both[: len(real)], both[len(real) :], group=group)
 
 
+def _narrowed(rules: Sequence[Mapping[str, str]], features: set[str]) -> Iterator[dict[str, str]]:
+    """Yield what rules say about some features: of a conclusion `this and that`, the parts that speak of them."""
+    for rule in rules:
+        if "never" in rule:
+            if _columns(rule["never"]) <= features:
+                yield dict(rule)
+        elif _columns(rule["if"]) <= features:
+            parts = [part for part in rule["then"].split(" and ") if _columns(part) <= features]
+            if parts:
+                yield {**rule, "then": " and ".join(parts)}
+
+
+def _columns(condition: str) -> set[str]:
+    """Return the columns that a condition names; all are in capitals, as in the dictionary."""
+    return set(re.findall(r"\b[A-Z][A-Z0-9_]+\b", condition))
+
+
 def _excerpt(name: str, features: Sequence[str] | None) -> BenchmarkTable:
     schema = excerpt_schema(features)
-    cells = pd.read_csv(FOLDER / "national2019.csv", dtype=str, keep_default_na=False)  # noqa: TID251 - for the judge
+    cells = pd.read_csv(shared_file("acs", "national2019.csv"), dtype=str, keep_default_na=False)  # noqa: TID251 - for the judge
     real = coded(schema, cells)
+
+    rules = getattr(schema, "constraints", None)
 
     def judge(made: Codes) -> dict[str, float]:
         table = SyntheticTable(schema, made, spread_seed=0)
         return {
             "k_marginal": scored(schema, cells, table.to_pandas()),
+            **({} if rules is None else {"violations": float(rules.violations(made).sum())}),
             **distances(real, schema.domain.sizes, made, at_most=400),
         }
 
