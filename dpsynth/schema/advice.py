@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from dpsynth.schema.document import (
     CategoryEntry,
+    ConstraintPart,
     Constraints,
     Dialect,
     FieldDocument,
@@ -95,6 +96,7 @@ _MODELS: dict[tuple[str, ...], type[BaseModel]] = {
     ("dpsynth", "unit"): UnitPart,
     ("dpsynth", "workload"): WorkloadPart,
     ("dpsynth", "workload", "marginals"): MarginalPart,
+    ("dpsynth", "constraints"): ConstraintPart,
     ("fields",): FieldDocument,
     ("fields", "constraints"): Constraints,
     ("fields", "dpsynth"): FieldPart,

@@ -82,6 +82,8 @@ class Column:
         has_outside_slot: whether cells outside the declared domain have a code of their own.
         provenance: where the declared domain was taken from, in words.
         declared_merging: how codes are merged before pairs are measured, where the schema says so.
+        outside_is_possible: whether a synthetic cell may be in the outside slot; a required column keeps one only for
+            real cells that do not fit.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Column:
     has_outside_slot: bool
     provenance: str | None = None
     declared_merging: Merging | None = None
+    outside_is_possible: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a column without somewhere for bad cells to go."""

@@ -89,6 +89,7 @@ def declare_column(
         has_outside_slot=outside == "slot" or field.constraints.required,
         provenance=field.dpsynth.provenance,
         declared_merging=None if field.dpsynth.rare is None else _RARE[field.dpsynth.rare],
+        outside_is_possible=not field.constraints.required or _keeps_outside(field),
     )
     _check_values_read_back(field, column, faults)
     return column if faults.none() else None
@@ -131,6 +132,11 @@ def _outside(field: FieldDocument, kind: ColumnKind, faults: Faults) -> Literal[
     if ranged:
         return "clip"
     return "slot" if required or field.type == "string" else "missing"
+
+
+def _keeps_outside(field: FieldDocument) -> bool:
+    """Return whether the field says itself that cells outside the declared domain belong into the table."""
+    return field.dpsynth.outside == "slot" or field.dpsynth.outside_label is not None
 
 
 def _axis(field: FieldDocument, kind: ColumnKind, faults: Faults) -> Axis | None:

@@ -23,6 +23,18 @@ def _one_value(value: object) -> str:
     return value
 
 
+def _value_mapping(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError("must be a mapping from each value to the value, or the list of values, that it allows")
+    return tuple((key, _one_or_more(entry)) for key, entry in value.items())
+
+
+def _one_or_more(value: object) -> tuple[str, ...]:
+    if isinstance(value, list) and not value:
+        raise ValueError("needs at least one value")
+    return tuple(_one_value(entry) for entry in value) if isinstance(value, list) else (_one_value(value),)
+
+
 def _bins(value: object) -> int | tuple[str, ...]:
     if isinstance(value, list):
         return tuple(_one_value(edge) for edge in value)
@@ -38,6 +50,17 @@ def _category(value: object) -> object:
 
 Text = Annotated[str, Field(min_length=1)]
 Value = Annotated[str, PlainValidator(_one_value), WithJsonSchema(_ONE_VALUE)]
+ValueMapping = Annotated[
+    tuple[tuple[str, tuple[str, ...]], ...],
+    PlainValidator(_value_mapping),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {"anyOf": [_ONE_VALUE, {"type": "array", "items": _ONE_VALUE, "minItems": 1}]},
+        }
+    ),
+]
 
 
 class _Part(BaseModel):
@@ -81,6 +104,24 @@ class WorkloadPart(_Part):
     marginals: tuple[MarginalPart, ...] = Field((), description="Marginals that count more.")
 
 
+class ConstraintPart(_Part):
+    """What no record can be: `if` with `then`, or `never`, or `column` with `determines` and `mapping`."""
+
+    if_: Text | None = Field(None, alias="if", description="A condition, such as `age < 15`.")
+    then: Text | None = Field(None, description="What must hold wherever `if` holds.")
+    never: Text | None = Field(None, description="A condition that no record fulfils.")
+    column: Text | None = Field(None, description="A column that determines another one.")
+    determines: Text | None = Field(None, description="The column that it determines.")
+    mapping: ValueMapping | None = Field(
+        None, description="For each declared value of `column` the value, or values, that `determines` has there."
+    )
+    undecided: Literal["refuse", "possible"] = Field(
+        "refuse",
+        description="Combinations of bins that hold values of both kinds: refuse the rule, or take them as possible.",
+    )
+    description: str | None = Field(None, description="Why this is so, for people; from public knowledge.")
+
+
 class TablePart(_Part):
     """What Table Schema has no words for, about the table."""
 
@@ -92,6 +133,9 @@ class TablePart(_Part):
     ignore: tuple[Text, ...] = Field((), description="Columns of the file that are left out of the synthetic table.")
     workload: WorkloadPart = Field(
         default_factory=WorkloadPart, description="What the synthetic table will be asked; every pair if not given."
+    )
+    constraints: tuple[ConstraintPart, ...] = Field(
+        (), description="Rules that every record of the synthetic table obeys; from public knowledge."
     )
     provenance: str | None = Field(None, description="Where these declarations were taken from; never from the rows.")
 
@@ -208,6 +252,11 @@ class TableDocument(_Part):
 def as_written(part: BaseModel) -> dict[str, Any]:
     """Return the keys that the file has, under the names that it uses."""
     written: dict[str, Any] = part.model_dump(by_alias=True, exclude_unset=True)
+    for rule in written.get("dpsynth", {}).get("constraints", ()):
+        if "mapping" in rule:
+            rule["mapping"] = {
+                key: values[0] if len(values) == 1 else values for key, values in rule["mapping"].items()
+            }
     for column in written.get("fields", ()):
         if "categories" in column:
             column["categories"] = [

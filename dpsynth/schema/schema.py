@@ -16,6 +16,7 @@ from dpsynth.errors import InvalidInput, SchemaError, SchemaProblem
 from dpsynth.schema.columns import Column
 from dpsynth.schema.document import Dialect, TableDocument, as_written
 from dpsynth.schema.domain import Domain
+from dpsynth.schema.structural_zeros import StructuralZeros
 from dpsynth.schema.validation import validate
 from dpsynth.schema.workload import Workload
 from dpsynth.schema.yaml_source import BLANK
@@ -35,6 +36,7 @@ class Schema:
         columns: the columns of the synthetic table, in order.
         ignored: columns of the file that are left out, the unit's id column not among them.
         workload: what the synthetic table will be asked.
+        constraints: combinations of codes that no record of the synthetic table has.
     """
 
     document: TableDocument
@@ -43,6 +45,7 @@ class Schema:
     columns: tuple[Column, ...]
     ignored: tuple[str, ...]
     workload: Workload = field(compare=False)  # made from the document
+    constraints: StructuralZeros = field(repr=False, compare=False)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Schema:
@@ -79,6 +82,7 @@ class Schema:
             columns=checked.columns,
             ignored=checked.ignored,
             workload=checked.workload,
+            constraints=checked.constraints,
         )
 
     @property

@@ -16,9 +16,11 @@ from dpsynth.errors import SchemaError, SchemaProblem
 from dpsynth.schema.advice import message_of
 from dpsynth.schema.axes import CategoryAxis, TruthAxis
 from dpsynth.schema.columns import Column
+from dpsynth.schema.constraint_rules import structural_zeros
 from dpsynth.schema.declaration import declare_column
 from dpsynth.schema.document import Dialect, FieldDocument, TableDocument, TablePart
 from dpsynth.schema.domain import Domain
+from dpsynth.schema.structural_zeros import StructuralZeros
 from dpsynth.schema.workload import Workload
 from dpsynth.schema.yaml_source import BLANK, Path, Tree, YamlSource, read_yaml
 
@@ -37,6 +39,7 @@ class CheckedSchema:
     columns: tuple[Column, ...]
     ignored: tuple[str, ...]
     workload: Workload
+    constraints: StructuralZeros
 
 
 def validate(text: str, name: str) -> CheckedSchema:
@@ -60,6 +63,7 @@ def validate(text: str, name: str) -> CheckedSchema:
     unit = None if table is None else check.unit(table)
     if table is not None:
         check.workload(table)
+    constraints = check.constraints(table, columns)
     check.dialect(_leniently(Dialect, source.tree.get("dialect", {})), columns)
     if check.problems or document is None or unit is None or dataset is None:
         raise SchemaError(name, sorted(set(check.problems), key=lambda problem: (problem.line, problem.column)))
@@ -75,7 +79,7 @@ def validate(text: str, name: str) -> CheckedSchema:
         group_by=asked.group_by,
         listed={marginal.columns: marginal.weight for marginal in asked.marginals},
     )
-    return CheckedSchema(document, dataset, unit, columns, tuple(ignored), workload)
+    return CheckedSchema(document, dataset, unit, columns, tuple(ignored), workload, constraints)
 
 
 class _Check:
@@ -189,6 +193,12 @@ class _Check:
         for where, name in named:
             if name not in self.synthesised:
                 self.add(where, f"'{name}' is not a column of the synthetic table")
+
+    def constraints(self, table: TablePart | None, columns: tuple[Column, ...]) -> StructuralZeros:
+        """Return what no record can be; report rules that cannot be taken at their word."""
+        rules = () if table is None else table.constraints
+        report = partial(self._add_within, ("dpsynth", "constraints"))
+        return structural_zeros(columns, rules, report, faulty=self.synthesised - {column.name for column in columns})
 
     def dialect(self, dialect: Dialect | None, columns: tuple[Column, ...]) -> None:
         """Report a dialect that cannot write the table."""
