@@ -16,6 +16,7 @@ command line returns for it.
     |   `-- LedgerCorrupted       4   the chain does not verify
     |-- CertificationRefused      3   the release was made and charged, but may not leave
     |-- AccountantsDisagree       3   two accountants do not agree on the cost: no certificate
+    |-- ConstraintBroken          3   a generator made a record that the schema excludes: a fault of this software
     |-- BundleError               2   the release folder cannot be written or is not a release folder
     |-- VerificationFailed        3   a release folder is not what its certificate says
     |-- MissingExtra              2   an optional dependency is not installed
@@ -136,6 +137,12 @@ class CertificationRefused(DpsynthError):
 
 class AccountantsDisagree(DpsynthError):
     """Two independent accountants give costs that cannot both be right; no certificate is issued."""
+
+    exit_code = 3
+
+
+class ConstraintBroken(DpsynthError):
+    """A synthetic record is one that the schema declares impossible; nothing is repaired and nothing leaves."""
 
     exit_code = 3
 

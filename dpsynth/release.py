@@ -77,6 +77,7 @@ def release(
     length = (model.total - len(planted)) / (1 - float(held_back)) if rows is None else rows
     with phase("sample and judge", 2) as advance:
         sampled = model.sample(max(round(length), 0), rng=rng)
+        schema.constraints.require_obeyed(sampled.codes)
         advance(1)
         judged = canaries.judge(sampled, budget, policy)
         advance(1)

@@ -4,7 +4,9 @@
 
 Only the dictionary is read, never a row. It lists the values of most columns, or the smallest and largest number with
 single codes beside them; `N` means that a question does not apply, and becomes missing. What the dictionary cannot say
-stands in the tables below: which columns have an order, and where numbers are cut. Cuts are round numbers.
+stands in the tables below: which columns have an order, where numbers are cut, and what no record can be. Cuts are
+round numbers and the ages at which questions begin to apply. The rules are what the dictionary says behind `N`, and
+what its words mean: people in group quarters neither own nor rent, and a family has more persons than children.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ WITHOUT_DOMAIN = {"INDP"}
 """Columns whose 271 codes the dictionary does not list; their groups are in INDP_CAT."""
 
 CUTS: dict[str, object] = {
-    "AGEP": 20,
+    "AGEP": [0, 3, 5, 10, 15, 16, 17, 18, 20, 22, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 99],
     "DENSITY": [16.3, 100, 500, 1000, 2000, 3000, 4000, 5000, 7500, 10000, 12500, 15000, 20000, 30000, 40000, 52864.7],
     "PINCP": [-9000, 1, 2500, 5000, 10000, 15000, 20000, 25000, 30000, 40000, 50000, 60000, 80000, 100000, 150000,
               250000, 500000, 1341000],
@@ -36,15 +38,38 @@ ALSO_SPIKES = {"PINCP": [0]}
 """No income is the usual answer of many people and stays exact; the other single codes come from the dictionary."""
 
 
+CONSTRAINTS: list[dict[str, str]] = [
+    {"if": "AGEP < 3", "then": "missing(EDU)", "description": "schooling is asked from 3 years"},
+    {"if": "AGEP >= 3", "then": "not missing(EDU)"},
+    {"if": "AGEP < 5", "then": "missing(DREM) and missing(DPHY)", "description": "asked from 5 years"},
+    {"if": "AGEP >= 5", "then": "not missing(DREM) and not missing(DPHY)"},
+    {
+        "if": "AGEP < 15",
+        "then": "missing(MSP) and missing(PINCP) and missing(PINCP_DECILE)",
+        "description": "marriage and income are asked from 15 years",
+    },
+    {"if": "AGEP >= 15", "then": "not missing(MSP) and not missing(PINCP) and not missing(PINCP_DECILE)"},
+    {"if": "AGEP < 16", "then": "missing(INDP_CAT)", "description": "work is asked from 16 years"},
+    {"if": "AGEP < 17", "then": "missing(DVET)", "description": "military service begins at 17 years"},
+    {"if": "AGEP < 15", "then": "EDU != 12", "description": "no doctorate"},
+    {"if": "AGEP < 5", "then": "EDU < 5", "description": "no diploma"},
+    {"if": "HOUSING_TYPE in [2, 3]", "then": "OWN_RENT == 0 and missing(NOC) and missing(NPF) and WGTP == 0"},
+    {"if": "HOUSING_TYPE == 1", "then": "OWN_RENT != 0 and not missing(NOC) and WGTP > 0"},
+    {"never": "NOC >= NPF", "description": "a family has an adult"},
+]
+
+
 def field_of(name: str, entry: dict[str, object]) -> dict[str, object]:
     """Return the field that one entry of the dictionary describes."""
     field: dict[str, object] = {"name": name, "type": "string", "description": str(entry["description"]).strip()}
     if name in WITHOUT_DOMAIN:
         return {**field, "dpsynth": {"role": "ignore"}}
     values = dict(entry["values"])  # type: ignore[call-overload]
-    values.pop(NOT_APPLICABLE, None)
+    if values.pop(NOT_APPLICABLE, None) is None:
+        field["constraints"] = {"required": True}
     if "min" in values:
-        return {**field, **range_of(name, values)}
+        ranged = range_of(name, values)
+        return {**field, **ranged, "constraints": {**ranged["constraints"], **field.get("constraints", {})}}
     whole = all(value.isdigit() for value in values)
     listed = sorted(values.items(), key=lambda item: int(item[0]) if whole else 0)
     field["type"] = "integer" if whole else "string"
@@ -75,6 +100,7 @@ def schema_text(dictionary: dict[str, dict[str, object]]) -> str:
         "dpsynth": {
             "unit": {"kind": "row"},
             "public_rows": 27000,
+            "constraints": CONSTRAINTS,
             "provenance": "data_dictionary.json of the excerpt, by acs_from_dictionary.py",
         },
         "fields": [field_of(name, entry) for name, entry in dictionary.items()],

@@ -81,7 +81,7 @@ class FittedGraphicalModel:
         for name in allowed.keys() & merged.keys():
             evidence[name], merged[name] = merged[name].chances(allowed[name]), merged[name].restricted(allowed[name])
         chunks = self.model.sample_chunks(rows, rng, evidence)
-        if self.model.domain == self.schema.domain and not merged:
+        if self.model.domain == self.schema.domain and not merged and not self.schema.constraints:
             return chunks
         return self._told_apart(chunks, merged, rng)
 
@@ -96,6 +96,7 @@ class FittedGraphicalModel:
             for name, column in merged.items():
                 place = domain.position(name)
                 codes[:, place] = column.draw(codes[:, place], rng)
+            self.schema.constraints.require_obeyed(codes)
             yield codes
 
     def save(self, folder: str | Path) -> None:

@@ -1,4 +1,8 @@
-"""Independent noisy one-way marginals: the floor that every other generator has to beat."""
+"""Independent noisy one-way marginals: the floor that every other generator has to beat.
+
+Where the schema declares rules about several columns, independent columns would break them. Then the model is the one
+of largest entropy that obeys: columns depend on each other as far as the rules force them to, and no further.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,14 @@ import numpy as np
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.multi_resolution import multi_resolution
 from dpsynth.generators.working_domain import measure_working_domain
 from dpsynth.models import estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Independent:
-    """Measures every column once and samples the columns independently."""
+    """Measures every column once and samples the columns independently, but for the rules of the schema."""
 
     @property
     def name(self) -> str:
@@ -35,7 +40,9 @@ class Independent:
         """
         with curator.within(budget, purpose="fit independent") as session:
             working = measure_working_domain(session, curator.schema, session.rho)
-        model = estimate(working.domain, [as_measurement(answer) for answer in working.columns])
+        resolutions = multi_resolution(curator.schema, working.columns, ())
+        measurements = [as_measurement(answer) for answer in working.columns]
+        model = estimate(resolutions.domain, measurements, impossible=resolutions.impossible)
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,

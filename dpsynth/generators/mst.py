@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
@@ -12,10 +11,13 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.multi_resolution import multi_resolution
 from dpsynth.generators.working_domain import WorkingDomain, largest_working_domain, measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
+from dpsynth.models.junction_tree import JunctionTree
+from dpsynth.models.pair_growth import pair_growth
 from dpsynth.progress import phase
-from dpsynth.schema.domain import Clique
+from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.workload import Workload
 
 _FINAL_TOLERANCE = 1e-5
@@ -27,11 +29,14 @@ class MST:
 
     Attributes:
         largest_marginal: most cells of one pair; larger pairs cannot become edges, so the tree may become a forest.
+        largest_model: most cells of the junction tree where the schema declares rules about several columns; pairs that
+            would exceed it cannot become edges. Without such rules the model is the tree itself.
 
     Source: McKenna, Miklau and Sheldon 2021, "Winning the NIST contest", section 4 and algorithm 2.
     """
 
     largest_marginal: int = 1_000_000
+    largest_model: int = 2_000_000
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot work.
@@ -39,8 +44,9 @@ class MST:
         Raises:
             InvalidInput: naming the parameter and what it may be.
         """
-        if self.largest_marginal < 1:
-            raise InvalidInput(f"largest_marginal must be at least 1 cell, not {self.largest_marginal}")
+        for name, limit in (("largest_marginal", self.largest_marginal), ("largest_model", self.largest_model)):
+            if limit < 1:
+                raise InvalidInput(f"{name} must be at least 1 cell, not {limit}")
 
     @property
     def name(self) -> str:
@@ -67,60 +73,80 @@ class MST:
         with curator.within(budget, purpose="fit mst") as session:
             working = measure_working_domain(session, curator.schema, session.rho / 3 if edges else session.rho)
             answers = list(working.columns)
-            model = estimate(working.domain, [as_measurement(answer) for answer in answers])
-            tree = _spanning_tree(session, working, model, pairs, edges, session.rho / 3, workload) if edges else []
-            share = session.remaining_rho / max(1, edges)
+            resolutions = multi_resolution(curator.schema, answers, ())
+            measurements = [as_measurement(answer) for answer in answers]
+            model = estimate(resolutions.domain, measurements, impossible=resolutions.impossible)
+            rules = [clique for clique in resolutions.impossible if len(clique) > 1]
+            tree = self._spanning_tree(session, working, model, pairs, edges, rules, workload) if edges else []
+            share = session.remaining_rho / max(1, len(tree))
             with phase("measure the tree", edges) as advance:
                 for pair in tree:
                     answers.append(session.measure(pair, share, groupings=working.groupings))
                     advance(1)
         model = estimate(
-            working.domain,
+            resolutions.domain,
             [as_measurement(answer) for answer in answers],
             warm_start=model,
             tolerance=_FINAL_TOLERANCE,
+            impossible=resolutions.impossible,
         )
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
             measurements=(*answers, *working.single_codes),
             merged=working.merged,
-            provenance={"generator": self.name, "largest_marginal": str(self.largest_marginal)},
+            provenance={
+                "generator": self.name,
+                "largest_marginal": str(self.largest_marginal),
+                "largest_model": str(self.largest_model),
+            },
         )
 
+    def _spanning_tree(
+        self,
+        session: MarginalSession,
+        working: WorkingDomain,
+        independent: GraphicalModel,
+        pairs: list[Clique],
+        edges: int,
+        rules: list[Clique],
+        workload: Workload,
+    ) -> list[Clique]:
+        """Return the edges that Kruskal's algorithm takes when every step is one exponential mechanism.
 
-def _spanning_tree(
-    session: MarginalSession,
-    working: WorkingDomain,
-    independent: GraphicalModel,
-    pairs: list[Clique],
-    edges: int,
-    rho: Fraction,
-    workload: Workload,
-) -> list[Clique]:
-    """Return the edges that Kruskal's algorithm takes when every step is one exponential mechanism.
+        The score of a pair is its weight in the workload times the L1 distance of its counts to those of independent
+        columns, which does not change from step to step; what changes is which pairs still join two groups of columns.
 
-    The score of a pair is its weight in the workload times the L1 distance of its counts to those of independent
-    columns, which does not change from step to step; what changes is which pairs still join two groups of columns.
-    """
-    estimates = independent.marginals(pairs)
-    group = {name: place for place, name in enumerate(independent.domain.names)}
-    chosen: list[Clique] = []
-    with phase("choose the tree", edges) as advance:
-        for _ in range(edges):
-            joining = {pair: estimates[pair] for pair in pairs if group[pair[0]] != group[pair[1]]}
-            edge = session.select(
-                joining,
-                rho / edges,
-                weights={pair: workload.weight(pair) for pair in joining},
-                penalties=dict.fromkeys(joining, 0.0),
-                groupings=working.groupings,
-            )
-            chosen.append(edge)
-            kept, gone = group[edge[0]], group[edge[1]]
-            group = {name: kept if place == gone else place for name, place in group.items()}
-            advance(1)
-    return chosen
+        Privacy: at most one third of the session's rho.
+        """
+        estimates = independent.marginals(pairs)
+        group = {name: place for place, name in enumerate(working.domain.names)}
+        chosen: list[Clique] = []
+        with phase("choose the tree", edges) as advance:
+            for _ in range(edges):
+                joining = [pair for pair in pairs if group[pair[0]] != group[pair[1]]]
+                if rules:
+                    joining = self._within_limit(independent.domain, [*rules, *chosen], joining)
+                if not joining:
+                    break
+                edge = session.select(
+                    {pair: estimates[pair] for pair in joining},
+                    session.rho / 3 / edges,
+                    weights={pair: workload.weight(pair) for pair in joining},
+                    penalties=dict.fromkeys(joining, 0.0),
+                    groupings=working.groupings,
+                )
+                chosen.append(edge)
+                kept, gone = group[edge[0]], group[edge[1]]
+                group = {name: kept if place == gone else place for name, place in group.items()}
+                advance(1)
+        return chosen
+
+    def _within_limit(self, domain: Domain, cliques: list[Clique], pairs: list[Clique]) -> list[Clique]:
+        """Return the pairs with which the model stays in bounds; rules close cycles, which a tree alone never has."""
+        tree = JunctionTree.of(domain, cliques)
+        growth = pair_growth(tree)
+        return [pair for pair in pairs if growth[pair] == 0 or tree.cells + growth[pair] <= self.largest_model]
 
 
 def _groups(names: Clique, pairs: list[Clique]) -> int:

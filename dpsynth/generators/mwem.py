@@ -18,6 +18,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.multi_resolution import MultiResolution, multi_resolution
 from dpsynth.generators.working_domain import WorkingDomain, measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
@@ -85,8 +86,9 @@ class MWEM:
         with curator.within(budget, purpose="fit mwem") as session:
             share = Fraction(str(self.initial_share)) if rounds else Fraction(1)
             working = measure_working_domain(session, curator.schema, share * session.rho)
-            domain, answers = working.domain, list(working.columns)
-            model = estimate(domain, [as_measurement(answer) for answer in answers])
+            answers = list(working.columns)
+            resolutions = multi_resolution(curator.schema, answers, ())
+            model = _fitted(resolutions, answers)
             with phase("choose, measure, fit", rounds) as advance:
                 per_round = session.remaining_rho / rounds if rounds else Fraction(0)
                 for _ in range(rounds):
@@ -94,11 +96,9 @@ class MWEM:
                     if chosen is None:
                         break
                     answers.append(chosen)
-                    model = estimate(domain, [as_measurement(answer) for answer in answers], warm_start=model)
+                    model = _fitted(resolutions, answers, warm_start=model)
                     advance(1)
-        model = estimate(
-            domain, [as_measurement(answer) for answer in answers], warm_start=model, tolerance=_FINAL_TOLERANCE
-        )
+        model = _fitted(resolutions, answers, warm_start=model, tolerance=_FINAL_TOLERANCE)
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
@@ -131,7 +131,7 @@ class MWEM:
         """Return the measurement of this round's pair, or None when no pair is left to choose from."""
         for_choice = Fraction(str(self.selection_share)) * rho
         for_measurement = rho - for_choice
-        candidates = self._candidates(model, {answer.clique for answer in answers})
+        candidates = self._candidates(working.domain, model, {answer.clique for answer in answers})
         if not candidates:
             return None
         estimates = model.marginals(candidates)
@@ -144,14 +144,30 @@ class MWEM:
         )
         return session.measure(chosen, for_measurement, groupings=working.groupings)
 
-    def _candidates(self, model: GraphicalModel, measured: set[Clique]) -> list[Clique]:
+    def _candidates(self, domain: Domain, model: GraphicalModel, measured: set[Clique]) -> list[Clique]:
         return [
             pair
-            for pair in combinations(model.domain.names, 2)
+            for pair in combinations(domain.names, 2)
             if pair not in measured
-            and model.domain.cells(pair) <= self.largest_marginal
+            and domain.cells(pair) <= self.largest_marginal
             and model.size_with(pair) <= self.largest_model
         ]
+
+
+def _fitted(
+    resolutions: MultiResolution,
+    answers: list[NoisyMarginal],
+    *,
+    warm_start: GraphicalModel | None = None,
+    tolerance: float = 1e-3,
+) -> GraphicalModel:
+    return estimate(
+        resolutions.domain,
+        [as_measurement(answer) for answer in answers],
+        warm_start=warm_start,
+        tolerance=tolerance,
+        impossible=resolutions.impossible,
+    )
 
 
 def _expected_noise(domain: Domain, candidates: list[Clique], rho: Fraction) -> Mapping[Clique, float]:

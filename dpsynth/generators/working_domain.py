@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.curator.queries import Grouping, MarginalSession, NoisyMarginal
-from dpsynth.models.code_groups import Groups, equal_mass, merged_where_rare, merged_with_neighbours
+from dpsynth.models.code_groups import Groups, equal_mass, merged_where_rare, merged_with_neighbours, within_atoms
 from dpsynth.models.merged_column import MergedColumn, shares_within
 from dpsynth.progress import phase
 from dpsynth.schema.columns import Column
@@ -49,7 +49,7 @@ class WorkingDomain:
 
 def largest_working_domain(schema: Schema) -> Domain:
     """Return a public bound of the working domain, for decisions that must not wait for noisy counts."""
-    return Domain(schema.domain.names, tuple(_most_groups(column) for column in schema.columns))
+    return Domain(schema.domain.names, tuple(_most_groups(schema, column) for column in schema.columns))
 
 
 def measure_working_domain(session: MarginalSession, schema: Schema, rho: Fraction) -> WorkingDomain:
@@ -67,7 +67,7 @@ def measure_working_domain(session: MarginalSession, schema: Schema, rho: Fracti
                 columns.append(session.measure((column.name,), share))
             else:
                 codes = session.measure((column.name,), _SHARE_OF_SINGLE_CODES * share)
-                groups = _groups_of(column, codes)
+                groups = _groups_of(column, _atoms(schema, column), codes)
                 grouping = {column.name: Grouping(column.name, tuple(groups.tolist()))}
                 rest = share - _SHARE_OF_SINGLE_CODES * share
                 columns.append(session.measure((column.name,), rest, groupings=grouping))
@@ -83,12 +83,14 @@ def measure_working_domain(session: MarginalSession, schema: Schema, rho: Fracti
     )
 
 
-def _groups_of(column: Column, codes: NoisyMarginal) -> Groups:
-    """Return the group of each code, by the column's rule."""
-    counts, atoms = codes.counts.astype(np.float64), _atoms(column)
+def _groups_of(column: Column, atoms: NDArray[np.int64], codes: NoisyMarginal) -> Groups:
+    """Return the group of each code, by the column's rule, none of them across `atoms`."""
+    counts = codes.counts.astype(np.float64)
     match column.merging:
         case EqualMass(wanted):
-            counts[atoms > 0] = 0.0  # the special slots have groups of their own and must not use up any mass
+            counts[column.declared_size :] = (
+                0.0  # the special slots have groups of their own and must not use up any mass
+            )
             return equal_mass(counts, wanted, atoms)
         case MergeRare() if not column.is_ordered:
             return merged_where_rare(counts, codes.stddev, atoms, most=LARGEST_UNMERGED)
@@ -109,17 +111,21 @@ def _with_shares(column: Column, codes: NoisyMarginal, measured: NoisyMarginal, 
     return MergedColumn(groups, shares)
 
 
-def _atoms(column: Column) -> NDArray[np.int64]:
-    """Return 0 for declared values and another number for each special slot: these never share a group."""
-    return np.maximum(np.arange(column.size) - column.declared_size + 1, 0)
+def _atoms(schema: Schema, column: Column) -> NDArray[np.int64]:
+    """Return a number for each code; codes with different numbers never share a group.
+
+    These are the special slots, and codes that some rule of the schema tells apart.
+    """
+    slots = np.maximum(np.arange(column.size) - column.declared_size + 1, 0)
+    return within_atoms(slots, schema.constraints.atoms(column.name))
 
 
-def _most_groups(column: Column) -> int:
-    special = column.size - column.declared_size
+def _most_groups(schema: Schema, column: Column) -> int:
+    borders = int(np.count_nonzero(np.diff(_atoms(schema, column))))
     match column.merging:
         case EqualMass(wanted):
-            return min(column.size, wanted + special)
+            return min(column.size, wanted + borders)
         case MergeRare():
-            return min(column.size, LARGEST_UNMERGED + 1 + special)
+            return min(column.size, LARGEST_UNMERGED + 1 + borders)
         case KeepCodes():
             return column.size

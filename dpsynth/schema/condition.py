@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Literal, TypeAlias
 
 from dpsynth.errors import InvalidInput
 
 LONGEST_TEXT = 2000
 """Characters of one condition."""
+
+_MOST_ALTERNATIVES = 256
 
 Operator: TypeAlias = Literal["<", "<=", "==", "!=", ">=", ">"]
 
@@ -125,6 +128,31 @@ def columns_of(condition: Condition) -> Iterator[str]:
                 yield from columns_of(part)
         case NotOf(part):
             yield from columns_of(part)
+
+
+def alternatives(condition: Condition) -> tuple[Condition, ...]:
+    """Return conditions over as few columns each as can be, of which at least one holds where `condition` holds.
+
+    So a rule that excludes several things at once ties only those columns together that have to do with each other.
+    """
+    match condition:
+        case _ if len(set(columns_of(condition))) == 1:
+            return (condition,)
+        case AnyOf(parts):
+            return tuple(choice for part in parts for choice in alternatives(part))
+        case AllOf(parts):
+            choices = [alternatives(part) for part in parts]
+            if math.prod(map(len, choices)) > _MOST_ALTERNATIVES:
+                return (condition,)
+            return tuple(AllOf(chosen) for chosen in product(*choices))
+        case NotOf(AllOf(parts)):
+            return alternatives(AnyOf(tuple(map(NotOf, parts))))
+        case NotOf(AnyOf(parts)):
+            return alternatives(AllOf(tuple(map(NotOf, parts))))
+        case NotOf(NotOf(part)):
+            return alternatives(part)
+        case _:
+            return (condition,)
 
 
 class _Reader:

@@ -11,7 +11,15 @@ import numpy as np
 
 from dpsynth.errors import InvalidInput
 from dpsynth.schema.columns import Column
-from dpsynth.schema.condition import AllOf, Comparison, Condition, NotOf, columns_of, parse_condition
+from dpsynth.schema.condition import (
+    AllOf,
+    Comparison,
+    Condition,
+    NotOf,
+    alternatives,
+    columns_of,
+    parse_condition,
+)
 from dpsynth.schema.document import ConstraintPart
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.faults import Faults
@@ -100,30 +108,38 @@ class _RuleReader:
             return None
 
     def _forbidden(self, condition: Condition, rule: ConstraintPart, key: str) -> Iterator[tuple[Clique, Mask]]:
-        names = set(columns_of(condition))
-        if names & self._faulty:
+        """Yield where the condition holds for certain, clique by clique."""
+        if not self._faulty.isdisjoint(columns_of(condition)):
             return
-        clique = self._domain.canonical(names)
-        cells = self._domain.cells(clique)
-        if cells > LARGEST_CLIQUE:
-            self._fault((key,), f"ties {cells:,} combinations of {', '.join(clique)}; at most {LARGEST_CLIQUE:,} fit")
-            return
-        tables = TruthTables(self._columns, clique)
+        undecided: dict[str, None] = {}
         try:
-            truth = tables.of(condition)
+            found = [self._certain(alternative, undecided) for alternative in alternatives(condition)]
         except InvalidInput as fault:
             self._fault((key,), str(fault))
             return
-        shape = self._domain.shape(clique)
-        certain = np.broadcast_to(truth.true & ~truth.false & ~truth.unknown, shape)
-        undecided = np.broadcast_to(truth.true & (truth.false | truth.unknown), shape)
-        if undecided.any() and rule.undecided == "refuse":
-            for message in tables.undecided:
+        if undecided and rule.undecided == "refuse":
+            for message in undecided:
                 self._fault((key,), message)
-        elif not certain.any():
+        elif not any(mask.any() for _, mask in found):
             self._fault((key,), "forbids no combination of declared values; correct it or leave it out")
         else:
-            yield clique, np.ascontiguousarray(certain)
+            yield from ((clique, mask) for clique, mask in found if mask.any())
+
+    def _certain(self, condition: Condition, undecided: dict[str, None]) -> tuple[Clique, Mask]:
+        """Return where a condition holds for certain; why it is not certain elsewhere is added to `undecided`.
+
+        Raises:
+            InvalidInput: it ties too many columns together, or compares what cannot be compared.
+        """
+        clique = self._domain.canonical(columns_of(condition))
+        cells, shape = self._domain.cells(clique), self._domain.shape(clique)
+        if cells > LARGEST_CLIQUE:
+            raise InvalidInput(f"ties {cells:,} combinations of {', '.join(clique)}; at most {LARGEST_CLIQUE:,} fit")
+        tables = TruthTables(self._columns, clique)
+        truth = tables.of(condition)
+        if (truth.true & (truth.false | truth.unknown)).any():
+            undecided.update(tables.undecided)
+        return clique, np.ascontiguousarray(np.broadcast_to(truth.true & ~truth.false & ~truth.unknown, shape))
 
     def _against_mapping(self, rule: ConstraintPart) -> Iterator[tuple[Clique, Mask]]:
         """Yield every pair of a declared value with something else than the mapping gives it."""

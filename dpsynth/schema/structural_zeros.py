@@ -14,7 +14,7 @@ from string import ascii_letters
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.errors import InvalidInput
+from dpsynth.errors import ConstraintBroken, InvalidInput
 from dpsynth.schema.domain import Clique, Domain
 
 LARGEST_CLIQUE = 1_000_000
@@ -96,6 +96,15 @@ class StructuralZeros:
         for clique, mask in self.masks.items():
             broken |= mask[tuple(codes[:, self.domain.position(name)] for name in clique)]
         return broken
+
+    def require_obeyed(self, codes: NDArray[np.integer]) -> None:
+        """Stop where a synthetic row is impossible: that is a fault of this software, and nothing is repaired.
+
+        Raises:
+            ConstraintBroken: some row breaks a rule.
+        """
+        if self.violations(codes).any():
+            raise ConstraintBroken("the generator made a record that the schema excludes; it cannot be used")
 
     def possible_records(self, allowed: Mapping[str, Mask] | None = None) -> int:
         """Return how many different records there can be, exactly up to 2^53.
