@@ -20,6 +20,7 @@ from dpsynth.errors import InvalidInput
 LONGEST_TEXT = 2000
 """Characters of one condition."""
 
+_DEEPEST = 30
 _MOST_ALTERNATIVES = 256
 
 Operator: TypeAlias = Literal["<", "<=", "==", "!=", ">=", ">"]
@@ -106,7 +107,7 @@ def parse_condition(text: str, columns: Sequence[str]) -> Condition:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes and the like are no concern of ours
-            tree = ast.parse(text.strip(), mode="eval")
+            tree = ast.parse(text.replace("\n", " ").strip(), mode="eval")
             return _Reader(frozenset(columns)).condition(tree.body)
     except (SyntaxError, ValueError):
         raise InvalidInput(f"cannot be read as a condition; {_KNOWN}") from None
@@ -161,14 +162,16 @@ class _Reader:
     def __init__(self, columns: frozenset[str]) -> None:
         self._columns = columns
 
-    def condition(self, node: ast.expr) -> Condition:
+    def condition(self, node: ast.expr, depth: int = 0) -> Condition:
+        if depth > _DEEPEST:
+            raise InvalidInput("is nested too deeply")
         match node:
             case ast.BoolOp(ast.And(), parts):
-                return AllOf(tuple(map(self.condition, parts)))
+                return AllOf(tuple(self.condition(part, depth + 1) for part in parts))
             case ast.BoolOp(ast.Or(), parts):
-                return AnyOf(tuple(map(self.condition, parts)))
+                return AnyOf(tuple(self.condition(part, depth + 1) for part in parts))
             case ast.UnaryOp(ast.Not(), part):
-                return NotOf(self.condition(part))
+                return NotOf(self.condition(part, depth + 1))
             case ast.Compare(first, operators, others):
                 pairs = pairwise([first, *others])
                 links = [self._link(left, how, right) for how, (left, right) in zip(operators, pairs, strict=True)]

@@ -254,9 +254,7 @@ def as_written(part: BaseModel) -> dict[str, Any]:
     written: dict[str, Any] = part.model_dump(by_alias=True, exclude_unset=True)
     for rule in written.get("dpsynth", {}).get("constraints", ()):
         if "mapping" in rule:
-            rule["mapping"] = {
-                key: values[0] if len(values) == 1 else values for key, values in rule["mapping"].items()
-            }
+            rule["mapping"] = {key: values[0] if len(values) == 1 else values for key, values in rule["mapping"]}
     for column in written.get("fields", ()):
         if "categories" in column:
             column["categories"] = [

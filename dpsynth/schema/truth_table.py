@@ -147,7 +147,8 @@ def _of_value(column: Column, operator: Operator, value: object, note: Callable[
         if operator != "==":
             raise InvalidInput(f"'{column.name}' has no order; compare it with == or !=")
         equal = np.arange(column.size) == _declared_code(column, value)
-        absent = absent & ~equal  # the label of the outside slot may be named, too
+        if isinstance(axis, CategoryAxis) and axis.outside_label is not None and column.outside_code is not None:
+            absent[column.outside_code] = False  # it comes out as a text like any other
         return Truth(equal, ~equal & ~absent, absent)
     lows, highs = _ends(column, operator)
     place = _place_of(column, value)

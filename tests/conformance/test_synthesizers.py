@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from dpsynth.accounting.accountant import PrivacyAccountant
 from dpsynth.accounting.budget import PrivacyBudget
@@ -23,7 +24,7 @@ from dpsynth.curator import Curator
 from dpsynth.curator._sealed import unseal
 from dpsynth.curator.queries import MarginalQueries
 from dpsynth.curator.seal import Sealed
-from dpsynth.errors import BudgetExceeded, BudgetNotSet
+from dpsynth.errors import BudgetExceeded, BudgetNotSet, ConstraintBroken
 from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement, load_fitted_model
 from dpsynth.generators.mwem import MWEM
 from dpsynth.generators.registry import GENERATORS, GeneratorEntry
@@ -370,3 +371,66 @@ def test_every_generator_has_a_page(entry: GeneratorEntry) -> None:
     text = page.read_text(encoding="utf-8")
     assert "Deviations" in text
     assert entry.source.split(",")[0].split(" ")[0] in text
+
+
+# -------------------------------------------------------------------------------------------------------------- rules
+
+RULES = """
+  constraints:
+    - {if: age < 20, then: stage == "none" and not missing(stage)}
+    - {if: stage == "none", then: cost == 0}
+    - {if: missing(age), then: missing(smoker) and missing(stage)}
+    - {if: smoker, then: age >= 20 and not missing(age)}
+"""
+
+
+def schema_with_rules() -> Schema:
+    return Schema.from_text(SCHEMA_TEXT.rstrip() + RULES, source="clinic.yaml")
+
+
+def violations(make: Callable[[], Any], rows: int = 3000) -> int:
+    """Return how many sampled rows break a rule, for a table in which one real row in five does."""
+    books, rng = ledger(), np.random.default_rng(8)
+    data = table(400)
+    data["age"] = np.where(rng.random(400) < 0.2, 3, data["age"])
+    opened = Curator.open(data, schema_with_rules(), ledger=books, noise=SeededNoise(4))
+    fitted = make().fit(opened, BUDGET, rng=np.random.default_rng(0))
+    return int(schema_with_rules().constraints.violations(_sampled(fitted, rows)).sum())
+
+
+def _sampled(fitted: Any, rows: int) -> NDArray[np.integer]:
+    """Return the codes of sampled rows, those of a refused table too."""
+    rng = np.random.default_rng(1)
+    try:
+        codes: NDArray[np.integer] = fitted.sample(rows, rng=rng).codes
+    except ConstraintBroken:
+        columns = [fitted.model.domain.position(name) for name in fitted.schema.domain.names]
+        codes = fitted.model.sample(rows, rng)[:, columns]
+    return codes
+
+
+def test_no_synthetic_row_breaks_a_rule(entry: GeneratorEntry) -> None:
+    assert violations(entry.load) == 0
+
+
+@dataclass
+class Heedless:
+    """Fits as if the schema had no rules."""
+
+    name: str = "heedless"
+
+    def fit(self, curator: MarginalQueries, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
+        with curator.within(budget, purpose="heedless") as session:
+            share = session.rho / len(curator.domain)
+            answers = [session.measure((name,), share) for name in curator.domain.names]
+        model = estimate(curator.domain, [as_measurement(answer) for answer in answers])
+        return FittedGraphicalModel(curator.schema, model, tuple(answers))
+
+
+def test_a_generator_that_heeds_no_rules_is_caught() -> None:
+    assert violations(Heedless) > 100
+    fitted = Heedless().fit(
+        Curator.open(table(300), schema_with_rules(), ledger=ledger()), BUDGET, rng=np.random.default_rng(0)
+    )
+    with pytest.raises(ConstraintBroken):
+        fitted.sample(3000, rng=np.random.default_rng(1))

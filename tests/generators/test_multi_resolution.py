@@ -121,3 +121,62 @@ def test_coarse_columns_agree_with_fine_ones_in_the_model_and_stay_inside(tmp_pa
 def test_without_levels_there_are_no_coarse_versions() -> None:
     made = fitted(AIM(levels=()), linked_curator())
     assert made.model.domain == SCHEMA.domain
+
+
+RULED = Schema.from_text(
+    SCHEMA.to_yaml()
+    .replace(
+        "  public_rows: 3000",
+        """  public_rows: 3000
+  constraints:
+    - {if: 'fine < 15 or fine == 100', then: small == "x"}
+    - {if: 'place in ["a", "b", "t"]', then: fine >= 50}
+    - {never: 'missing(place) and small == "y"'}
+""",
+    )
+    .replace("bins: 40", "bins: 40, spikes: [100]"),
+    source="planted.yaml",
+)
+
+
+@given(st.integers(0, 10_000), st.sampled_from([(32, 12, 5), (5,), (3, 2), ()]))
+def test_rules_stand_on_versions_that_no_rule_is_too_coarse_for(seed: int, levels: tuple[int, ...]) -> None:
+    """Put back onto codes, the masks say exactly what the schema says."""
+    rng = np.random.default_rng(seed)
+    answers = [
+        NoisyMarginal((column.name,), rng.integers(-20, 200, column.size), 5.0, ZCDpEvent(Fraction(1, 100)))
+        for column in RULED.columns
+    ]
+    made = multi_resolution(RULED, answers, levels)
+    versions = {column.name: np.arange(column.size) for column in RULED.columns}
+    versions |= {name: np.array(coarse.groups) for name, coarse in made.groupings.items()}
+    found = {clique: np.zeros(mask.shape, dtype=bool) for clique, mask in RULED.constraints.masks.items()}
+    ruled = [clique for clique in made.impossible if len({made.column(name) for name in clique}) == len(clique)]
+    for clique in ruled:
+        columns = tuple(made.column(name) for name in clique)
+        found[columns] |= made.impossible[clique][np.ix_(*(versions[name] for name in clique))]
+    alone = {name: mask for (name, *others), mask in RULED.constraints.masks.items() if not others}
+    for clique, mask in RULED.constraints.masks.items():
+        reachable = np.ix_(*(np.flatnonzero(~alone[name]) if name in alone else versions[name] for name in clique))
+        if len(clique) > 1:
+            assert np.array_equal(found[clique][reachable], mask[reachable])
+        else:
+            assert np.array_equal(found[clique], mask)
+    assert all(made.domain.size(name) <= 12 for clique in ruled if len(clique) > 1 for name in clique)
+
+
+def test_rules_hold_whatever_is_merged() -> None:
+    for merging in ("bins: 40", "bins: 40\n    rare: merge"):
+        schema = Schema.from_text(RULED.to_yaml().replace("bins: 40", merging), source="planted.yaml")
+        ledger = Ledger("sqlite://")
+        ledger.set_budget("planted", BUDGET, unit="one row")
+        rng = np.random.default_rng(2)
+        data = pd.DataFrame({"fine": rng.integers(0, 200, 900), "place": rng.choice(list("abcdt"), 900)})
+        data["small"] = rng.choice(["x", "y"], 900)
+        made = fitted(AIM(), Curator.open(data, schema, ledger=ledger, noise=SeededNoise(3)))
+        frame = made.sample(2000, rng=rng).to_pandas()
+        fine, place, small = (frame[name].astype(object) for name in ("fine", "place", "small"))
+        assert fine.notna().all()
+        assert (small[(fine < 15) | (fine == 100)].dropna() == "x").all()
+        assert (fine[place.isin(["a", "b", "t"])] >= 50).all()
+        assert not (place.isna() & (small == "y")).any()

@@ -309,3 +309,36 @@ def test_draws_without_replacement_have_hypergeometric_moments() -> None:
     error = 6 * np.sqrt(np.diag(covariance) / repeats)
     assert (np.abs(drawn.mean(axis=0) - size * share) <= error).all()
     np.testing.assert_allclose(np.cov(drawn, rowvar=False), covariance, atol=0.04)
+
+
+@st.composite
+def masked_models(draw: st.DrawFn) -> tuple[GraphicalModel, dict[Clique, np.ndarray]]:
+    """Draw a model of noisy pairs over up to six columns, with structural zeros over one to three of them each."""
+    sizes = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=6)))
+    domain = Domain(tuple("abcdef"[: len(sizes)]), sizes)
+    cliques = [clique for length in (1, 2, 3) for clique in itertools.combinations(domain.names, length)]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    share = draw(st.sampled_from([0.2, 0.5, 0.8]))
+    chosen = draw(st.lists(st.sampled_from(cliques), min_size=1, max_size=4, unique=True))
+    masks = {clique: rng.random(domain.shape(clique)) < share for clique in chosen}
+    survivor = [int(rng.integers(size)) for size in sizes]
+    for clique, mask in masks.items():
+        mask[tuple(survivor[domain.position(name)] for name in clique)] = False
+    measured = draw(st.lists(st.sampled_from(cliques), max_size=4, unique=True))
+    scale = draw(st.sampled_from([0.1, 30.0, 1e6]))
+    measurements = [
+        Measurement(clique, rng.normal(5.0, scale, domain.shape(clique)), draw(st.sampled_from([1e-3, 1.0, 1e3])))
+        for clique in measured
+    ]
+    return estimate(domain, measurements, total=100.0, iterations=30, impossible=masks), masks
+
+
+@given(masked_models(), st.integers(0, 300), st.integers(0, 2**32 - 1))
+def test_no_record_is_ever_in_an_impossible_cell(
+    masked: tuple[GraphicalModel, dict[Clique, np.ndarray]], rows: int, seed: int
+) -> None:
+    """Rounding to whole numbers of records goes to possible cells only, whatever was measured."""
+    model, masks = masked
+    records = model.sample(rows, np.random.default_rng(seed))
+    for clique, mask in masks.items():
+        assert not mask[tuple(records[:, model.domain.position(name)] for name in clique)].any()
