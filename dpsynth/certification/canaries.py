@@ -17,6 +17,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.attacks import canaries as instrument
 from dpsynth.attacks.records import Records
 from dpsynth.certification.canary_evidence import CanaryCounts, CanaryEvidence, no_evidence, weigh
+from dpsynth.certification.obeying_rows import obeying_combinations, obeying_rows
 from dpsynth.certification.policy import Policy
 from dpsynth.errors import InvalidInput
 from dpsynth.randomness import NoiseSource, secret_coins
@@ -118,8 +119,9 @@ def draw_canaries(
 ) -> CanaryPlan:
     """Return canaries for one release, or a plan without any and the reason.
 
-    Every column is drawn uniformly over its ordinary values: a missing cell or the slot for values outside the domain
-    would otherwise be as frequent as each real value, and no canary would look like a record.
+    Rows are drawn uniformly over ordinary values: a missing cell or the slot for values outside the domain would
+    otherwise be as frequent as each real value, and no canary would look like a record. All of them obey the rules of
+    the schema: no generator could give away a row that it must not make, and the gate would pass for the wrong reason.
 
     Args:
         schema: public knowledge; its declared number of units bounds the number of canaries.
@@ -135,7 +137,7 @@ def draw_canaries(
         nothing = np.empty((0, len(schema.columns)), dtype=np.int32)
         return CanaryPlan(schema, policy, claim, nothing, np.empty(0, dtype=np.bool_), 0.0, reason)
     count = _count(schema, policy)
-    rows = instrument.draw_canaries(schema.columns, count, rng=rng)
+    rows = obeying_rows(schema, count, rng)
     return CanaryPlan(schema, policy, claim, rows, secret_coins(noise, count, 1, 2), _threshold(schema, policy, rng))
 
 
@@ -157,8 +159,8 @@ def _threshold(schema: Schema, policy: Policy, rng: np.random.Generator) -> floa
     """
     units = schema.public_rows or 0
     compared = min(units, _MOST_PUBLIC_ROWS)
-    queries = Records.from_codes(instrument.draw_canaries(schema.columns, _QUERIES, rng=rng), schema)
-    public_rows = Records.from_codes(instrument.draw_canaries(schema.columns, compared, rng=rng), schema)
+    queries = Records.from_codes(obeying_rows(schema, _QUERIES, rng), schema)
+    public_rows = Records.from_codes(obeying_rows(schema, compared, rng), schema)
     # The chance grows with the number of rows, so a larger table than the one that was compared gets a smaller part.
     chance = policy.canary_chance * compared / units
     return instrument.preregistered_threshold(queries, public_rows, chance=chance)
@@ -166,8 +168,7 @@ def _threshold(schema: Schema, policy: Policy, rng: np.random.Generator) -> floa
 
 def _why_none(schema: Schema, policy: Policy) -> str:
     """Return why canaries would not be informative, or nothing."""
-    special = [{column.missing_code, column.outside_code} - {None} for column in schema.columns]
-    cells = math.prod(column.size - len(codes) for column, codes in zip(schema.columns, special, strict=True))
+    cells = obeying_combinations(schema)
     if schema.public_rows is None:
         return (
             "No canaries: the schema does not declare about how many units the table holds (public_rows), "
