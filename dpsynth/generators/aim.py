@@ -13,9 +13,9 @@ import numpy as np
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.errors import InvalidInput
-from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import MultiResolution, multi_resolution
-from dpsynth.generators.noisy_columns import expected_noise
+from dpsynth.generators.noisy_columns import as_measurements, expected_noise
 from dpsynth.generators.working_domain import measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.models.pair_growth import pair_growth
@@ -23,7 +23,7 @@ from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
 
-_ROUNDS_PER_COLUMN = 4
+_ROUNDS_PER_COLUMN = 3
 _LOOSE_TOLERANCE, _LOOSE_ITERATIONS = 1e-2, 50
 """Fits between rounds only have to rank the candidates."""
 
@@ -37,7 +37,7 @@ class AIM:
     """AIM on all pairs at any resolution: choose, measure, fit; spend more per round once noise drowns the gain.
 
     Attributes:
-        rounds: most rounds; None takes four for each column. Rounds get costlier on the way, so fewer happen.
+        rounds: most rounds; None takes three for each column. Rounds get costlier on the way, so fewer happen.
         column_share: part of the whole budget that measures every single column first.
         selection_share: part of each round's cost that pays for the choice; the rest pays for the measurement.
         largest_model: most cells of the junction tree once all rho is spent; before, the limit is in proportion.
@@ -53,7 +53,7 @@ class AIM:
     """
 
     rounds: int | None = None
-    column_share: float = 0.16
+    column_share: float = 0.3
     selection_share: float = 0.1
     largest_model: int = 200_000
     levels: tuple[int, ...] = (32, 12, 5)
@@ -95,9 +95,9 @@ class AIM:
             working = measure_working_domain(session, curator.schema, Fraction(str(self.column_share)) * session.rho)
             answers = list(working.columns)
             resolutions = multi_resolution(curator.schema, answers, self.levels)
-            model = _fitted(resolutions, answers)
+            model = _fitted(curator.schema, resolutions, answers)
             model = self._improve(session, curator.schema, resolutions, model, answers)
-        model = _fitted(resolutions, answers, warm_start=model, tolerance=_FINAL_TOLERANCE)
+        model = _fitted(curator.schema, resolutions, answers, warm_start=model, tolerance=_FINAL_TOLERANCE)
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
@@ -149,7 +149,7 @@ class AIM:
                 if last:
                     break
                 model = _fitted(
-                    resolutions, answers, warm_start=model, tolerance=_LOOSE_TOLERANCE, iterations=_LOOSE_ITERATIONS
+                    schema, resolutions, answers, warm_start=model, tolerance=_LOOSE_TOLERANCE, iterations=_LOOSE_ITERATIONS
                 )
                 change = float(np.abs(model.marginal(chosen) - estimates[chosen]).sum())
                 if change <= noise * model.domain.cells(chosen):
@@ -158,6 +158,7 @@ class AIM:
 
 
 def _fitted(
+    schema: Schema,
     resolutions: MultiResolution,
     answers: list[NoisyMarginal],
     *,
@@ -167,7 +168,7 @@ def _fitted(
 ) -> GraphicalModel:
     return estimate(
         resolutions.domain,
-        [as_measurement(answer) for answer in answers],
+        as_measurements(schema, answers),
         warm_start=warm_start,
         tolerance=tolerance,
         iterations=iterations,

@@ -1,27 +1,34 @@
-"""The first step that marginal-based generators share: every single column, measured once."""
+"""What marginal-based generators make of noisy answers: measurements for the fit, and the noise to expect."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
-from dpsynth.curator.queries import MarginalSession, NoisyMarginal
-from dpsynth.progress import phase
-from dpsynth.schema.domain import Domain
+import numpy as np
+
+from dpsynth.curator.queries import NoisyMarginal
+from dpsynth.models import Measurement
+from dpsynth.models.denoising import denoised
+from dpsynth.schema.schema import Schema
 
 
-def measure_columns(session: MarginalSession, domain: Domain, rho: Fraction) -> list[NoisyMarginal]:
-    """Return one noisy marginal per column, in the order of the domain.
+def as_measurements(schema: Schema, answers: Sequence[NoisyMarginal]) -> list[Measurement]:
+    """Return answers in the form that estimation takes, single ordered columns denoised.
 
-    Privacy: at most `rho`, in equal shares.
+    Privacy: post-processing.
     """
-    share = rho / len(domain)
-    answers = []
-    with phase("measure columns", len(domain)) as advance:
-        for name in domain.names:
-            answers.append(session.measure((name,), share))
-            advance(1)
-    return answers
+    measurements = []
+    for answer in answers:
+        counts = answer.counts.astype(np.float64)
+        if len(answer.clique) == 1 and not answer.groupings:
+            column = schema.column(answer.clique[0])
+            if column.is_ordered:
+                declared = slice(column.declared_size)
+                counts[declared] = denoised(counts[declared], answer.stddev)
+        measurements.append(Measurement(clique=answer.clique, counts=counts, stddev=answer.stddev))
+    return measurements
 
 
 def expected_noise(rho: Fraction, max_rows_per_unit: int) -> float:

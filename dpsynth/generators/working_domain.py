@@ -55,14 +55,19 @@ def largest_working_domain(schema: Schema) -> Domain:
 def measure_working_domain(session: MarginalSession, schema: Schema, rho: Fraction) -> WorkingDomain:
     """Return the working domain, with one noisy marginal per column.
 
-    Privacy: at most `rho`, in equal shares. A merged column divides its share between its codes and its groups.
+    The sum of expected L1 errors, each proportional to size / sqrt(share), is smallest when shares are proportional to
+    size^(2/3).
+
+    Privacy: at most `rho`, in shares that follow from public sizes. A merged column divides its share between its codes
+    and its groups.
     """
-    share = rho / len(schema.columns)
+    parts = [round(1000 * size ** (2 / 3)) for size in largest_working_domain(schema).sizes]
     columns: list[NoisyMarginal] = []
     single_codes: list[NoisyMarginal] = []
     merged: dict[str, MergedColumn] = {}
     with phase("measure columns", len(schema.columns)) as advance:
-        for column in schema.columns:
+        for column, part in zip(schema.columns, parts, strict=True):
+            share = rho * part / sum(parts)
             if isinstance(column.merging, KeepCodes):
                 columns.append(session.measure((column.name,), share))
             else:
