@@ -149,7 +149,12 @@ class AIM:
                 if last:
                     break
                 model = _fitted(
-                    schema, resolutions, answers, warm_start=model, tolerance=_LOOSE_TOLERANCE, iterations=_LOOSE_ITERATIONS
+                    schema,
+                    resolutions,
+                    answers,
+                    warm_start=model,
+                    tolerance=_LOOSE_TOLERANCE,
+                    iterations=_LOOSE_ITERATIONS,
                 )
                 change = float(np.abs(model.marginal(chosen) - estimates[chosen]).sum())
                 if change <= noise * model.domain.cells(chosen):

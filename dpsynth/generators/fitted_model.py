@@ -14,7 +14,7 @@ from dpsynth.accounting.events import event_from_json, event_to_json
 from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.given_values import allowed_codes
-from dpsynth.models import GraphicalModel, Measurement
+from dpsynth.models import GraphicalModel
 from dpsynth.models.merged_column import MergedColumn
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable, spread_seed_from
@@ -176,8 +176,3 @@ def load_fitted_model(folder: str | Path) -> FittedGraphicalModel:
         merged=merged,
         provenance=document["provenance"],
     )
-
-
-def as_measurement(answer: NoisyMarginal) -> Measurement:
-    """Return a noisy marginal in the form that estimation takes."""
-    return Measurement(clique=answer.clique, counts=answer.counts.astype(np.float64), stddev=answer.stddev)

@@ -12,8 +12,9 @@ import numpy as np
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries
-from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import multi_resolution
+from dpsynth.generators.noisy_columns import as_measurements
 from dpsynth.generators.working_domain import measure_working_domain
 from dpsynth.models import estimate
 
@@ -41,7 +42,7 @@ class Independent:
         with curator.within(budget, purpose="fit independent") as session:
             working = measure_working_domain(session, curator.schema, session.rho)
         resolutions = multi_resolution(curator.schema, working.columns, ())
-        measurements = [as_measurement(answer) for answer in working.columns]
+        measurements = as_measurements(curator.schema, working.columns)
         model = estimate(resolutions.domain, measurements, impossible=resolutions.impossible)
         return FittedGraphicalModel(
             schema=curator.schema,

@@ -10,8 +10,9 @@ import numpy as np
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession
 from dpsynth.errors import InvalidInput
-from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import multi_resolution
+from dpsynth.generators.noisy_columns import as_measurements
 from dpsynth.generators.working_domain import WorkingDomain, largest_working_domain, measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.models.junction_tree import JunctionTree
@@ -74,7 +75,7 @@ class MST:
             working = measure_working_domain(session, curator.schema, session.rho / 3 if edges else session.rho)
             answers = list(working.columns)
             resolutions = multi_resolution(curator.schema, answers, ())
-            measurements = [as_measurement(answer) for answer in answers]
+            measurements = as_measurements(curator.schema, answers)
             model = estimate(resolutions.domain, measurements, impossible=resolutions.impossible)
             rules = [clique for clique in resolutions.impossible if len(clique) > 1]
             tree = self._spanning_tree(session, working, model, pairs, edges, rules, workload) if edges else []
@@ -85,7 +86,7 @@ class MST:
                     advance(1)
         model = estimate(
             resolutions.domain,
-            [as_measurement(answer) for answer in answers],
+            as_measurements(curator.schema, answers),
             warm_start=model,
             tolerance=_FINAL_TOLERANCE,
             impossible=resolutions.impossible,

@@ -17,12 +17,14 @@ import numpy as np
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.errors import InvalidInput
-from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement
+from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import MultiResolution, multi_resolution
+from dpsynth.generators.noisy_columns import as_measurements
 from dpsynth.generators.working_domain import WorkingDomain, measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
+from dpsynth.schema.schema import Schema
 from dpsynth.schema.workload import Workload
 
 _FINAL_TOLERANCE = 1e-5
@@ -88,7 +90,7 @@ class MWEM:
             working = measure_working_domain(session, curator.schema, share * session.rho)
             answers = list(working.columns)
             resolutions = multi_resolution(curator.schema, answers, ())
-            model = _fitted(resolutions, answers)
+            model = _fitted(curator.schema, resolutions, answers)
             with phase("choose, measure, fit", rounds) as advance:
                 per_round = session.remaining_rho / rounds if rounds else Fraction(0)
                 for _ in range(rounds):
@@ -96,9 +98,9 @@ class MWEM:
                     if chosen is None:
                         break
                     answers.append(chosen)
-                    model = _fitted(resolutions, answers, warm_start=model)
+                    model = _fitted(curator.schema, resolutions, answers, warm_start=model)
                     advance(1)
-        model = _fitted(resolutions, answers, warm_start=model, tolerance=_FINAL_TOLERANCE)
+        model = _fitted(curator.schema, resolutions, answers, warm_start=model, tolerance=_FINAL_TOLERANCE)
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
@@ -155,6 +157,7 @@ class MWEM:
 
 
 def _fitted(
+    schema: Schema,
     resolutions: MultiResolution,
     answers: list[NoisyMarginal],
     *,
@@ -163,7 +166,7 @@ def _fitted(
 ) -> GraphicalModel:
     return estimate(
         resolutions.domain,
-        [as_measurement(answer) for answer in answers],
+        as_measurements(schema, answers),
         warm_start=warm_start,
         tolerance=tolerance,
         impossible=resolutions.impossible,

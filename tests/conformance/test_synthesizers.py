@@ -25,8 +25,9 @@ from dpsynth.curator._sealed import unseal
 from dpsynth.curator.queries import MarginalQueries
 from dpsynth.curator.seal import Sealed
 from dpsynth.errors import BudgetExceeded, BudgetNotSet, ConstraintBroken
-from dpsynth.generators.fitted_model import FittedGraphicalModel, as_measurement, load_fitted_model
+from dpsynth.generators.fitted_model import FittedGraphicalModel, load_fitted_model
 from dpsynth.generators.mwem import MWEM
+from dpsynth.generators.noisy_columns import as_measurements
 from dpsynth.generators.registry import GENERATORS, GeneratorEntry
 from dpsynth.ledger import Ledger
 from dpsynth.models import estimate
@@ -118,7 +119,7 @@ class RowSmuggler:
     def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
         fitted = MWEM(rounds=2).fit(curator, budget, rng=rng)
         exact = unseal(curator.sealed_rows()).marginal(("stage",)).astype(np.float64)
-        answers = [as_measurement(answer) for answer in fitted.measurements]
+        answers = as_measurements(fitted.schema, fitted.measurements)
         answers[1] = type(answers[1])(clique=("stage",), counts=exact, stddev=0.01)
         return FittedGraphicalModel(fitted.schema, estimate(curator.domain, answers), fitted.measurements)
 
@@ -136,7 +137,7 @@ class Peeker:
             sealed = getattr(curator, "sealed_rows", None)
             if sealed is not None and unseal(sealed()).marginal(("smoker",))[0] > 10:
                 answers.append(session.measure(("smoker",), share))
-        model = estimate(curator.domain, [as_measurement(answer) for answer in answers])
+        model = estimate(curator.domain, as_measurements(curator.schema, answers))
         return FittedGraphicalModel(curator.schema, model, tuple(answers))
 
 
@@ -154,7 +155,7 @@ class Stasher:
             self.stash = unseal(sealed()).marginal(("stage",)).astype(np.float64)
         if self.stash is None:
             return fitted
-        answers = [as_measurement(answer) for answer in fitted.measurements]
+        answers = as_measurements(fitted.schema, fitted.measurements)
         answers[1] = type(answers[1])(clique=("stage",), counts=self.stash, stddev=0.01)
         return FittedGraphicalModel(fitted.schema, estimate(curator.domain, answers), fitted.measurements)
 
@@ -221,7 +222,7 @@ class Overspender:
     def fit(self, curator: MarginalQueries, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
         with curator.within(budget, purpose="overspend") as session:
             answers = [session.measure((name,), session.rho / 2) for name in curator.domain.names]
-        model = estimate(curator.domain, [as_measurement(answer) for answer in answers])
+        model = estimate(curator.domain, as_measurements(curator.schema, answers))
         return FittedGraphicalModel(curator.schema, model, tuple(answers))
 
 
@@ -423,7 +424,7 @@ class Heedless:
         with curator.within(budget, purpose="heedless") as session:
             share = session.rho / len(curator.domain)
             answers = [session.measure((name,), share) for name in curator.domain.names]
-        model = estimate(curator.domain, [as_measurement(answer) for answer in answers])
+        model = estimate(curator.domain, as_measurements(curator.schema, answers))
         return FittedGraphicalModel(curator.schema, model, tuple(answers))
 
 
