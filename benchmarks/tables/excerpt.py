@@ -93,13 +93,11 @@ def _excerpt(name: str, features: Sequence[str] | None) -> BenchmarkTable:
     cells = pd.read_csv(shared_file("acs", "national2019.csv"), dtype=str, keep_default_na=False)  # noqa: TID251 - for the judge
     real = coded(schema, cells)
 
-    rules = getattr(schema, "constraints", None)
-
     def judge(made: Codes) -> dict[str, float]:
         table = SyntheticTable(schema, made, spread_seed=0)
         return {
             "k_marginal": scored(schema, cells, table.to_pandas()),
-            **({} if rules is None else {"violations": float(rules.violations(made).sum())}),
+            "violations": float(schema.constraints.violations(made).sum()),
             **distances(real, schema.domain.sizes, made, at_most=400),
         }
 

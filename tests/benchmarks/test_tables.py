@@ -64,3 +64,10 @@ def test_tables_declare_only_systems_and_figures_that_exist() -> None:
 
     for entry in TABLES.values():
         assert set(entry.systems) - {"auto"} <= set(systems())
+
+
+@needs_shared_data
+def test_the_real_rows_obey_the_rules_of_both_excerpts() -> None:
+    for table in (excerpt.demographic(), excerpt.every_feature()):
+        assert table.schema.constraints
+        assert not table.schema.constraints.violations(table.codes).any()
