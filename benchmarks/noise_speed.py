@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dpsynth.mechanisms import DiscreteGaussianMechanism, DiscreteLaplaceMechanism, ExponentialMechanism, Sensitivity
+from dpsynth.mechanisms import DiscreteLaplaceMechanism, ExponentialMechanism, RoundedGaussianMechanism, Sensitivity
 from dpsynth.randomness import SystemNoise
-from tests.statistical.rational_reference import discrete_gaussian, discrete_laplace, exponential_choice
+from tests.statistical.rational_reference import discrete_laplace, exponential_choice, rounded_gaussian
 
 SENSITIVITY = Sensitivity(1, 1, 1)
 REFERENCE_DRAWS = 2000
@@ -42,7 +42,7 @@ def seconds(work: Callable[[], object], repeats: int = 1) -> float:
 
 
 def compare(
-    name: str, cells: int, mechanism: DiscreteGaussianMechanism | DiscreteLaplaceMechanism, reference: Callable[[], int]
+    name: str, cells: int, mechanism: RoundedGaussianMechanism | DiscreteLaplaceMechanism, reference: Callable[[], int]
 ) -> dict[str, object]:
     """Return the times of one additive mechanism on `cells` cells."""
     zeros = np.zeros(cells, dtype=np.int64)
@@ -74,10 +74,10 @@ def main() -> None:
     rows = [
         *(
             compare(
-                f"discrete Gaussian, sigma {sigma:,}",
+                f"rounded Gaussian, sigma {sigma:,}",
                 asked.cells,
-                DiscreteGaussianMechanism(Fraction(sigma**2)),
-                lambda sigma=sigma: discrete_gaussian(Fraction(sigma**2), secrets.randbelow),  # type: ignore[misc]
+                RoundedGaussianMechanism(Fraction(sigma**2)),
+                lambda sigma=sigma: rounded_gaussian(Fraction(sigma**2), secrets.randbelow),  # type: ignore[misc]
             )
             for sigma in GAUSSIAN_SIGMAS
         ),

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpsynth.errors import InvalidInput
-from dpsynth.mechanisms import DiscreteGaussianMechanism, Sensitivity
+from dpsynth.mechanisms import RoundedGaussianMechanism, Sensitivity
 from dpsynth.randomness import SeededNoise, SystemNoise, secret_coins, uniform_below, uniform_words
 from tests.mechanisms.crafted_noise import CraftedNoise, words
 
 
 def sixty_four_noisy_zeros() -> list[int]:
-    mechanism = DiscreteGaussianMechanism(Fraction(100))
+    mechanism = RoundedGaussianMechanism(Fraction(100))
     return mechanism(np.zeros(64, dtype=np.int64), sensitivity=Sensitivity(1, 1, 1), noise=SystemNoise()).tolist()
 
 

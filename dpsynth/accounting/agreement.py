@@ -1,7 +1,8 @@
 """Two accountants have to agree with the proof before a certificate is issued.
 
-The claim of a certificate is proven by adding rho, or pure epsilons, exactly. The Renyi and the privacy-loss accountant
-reach their values on other ways, from the same list of events, and are here to find mistakes. The design note
+The claim of a certificate is proven by adding squared mu, or pure epsilons, exactly. The privacy-loss and the Renyi
+accountant reach their values on other ways, from the same list of events, and are here to find mistakes. Renyi values
+are looser: they may lie above the claim. The design note
 `docs/design/accounting.md` shows that a right implementation always passes, and which mistakes are caught.
 """
 
@@ -16,6 +17,7 @@ from dpsynth.accounting.accountant import simple_events
 from dpsynth.accounting.budget import PrivacyBudget, epsilon_rounded_up
 from dpsynth.accounting.cost import PrivacyCost, cost_of
 from dpsynth.accounting.events import DpEvent, ExponentialDpEvent
+from dpsynth.accounting.gaussian_dp import epsilon_from_mu_squared
 from dpsynth.accounting.zcdp import epsilon_from_rho
 from dpsynth.errors import AccountantsDisagree
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 ABSOLUTE_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-5
-"""By how much a privacy-loss value may lie above the Renyi value: the pessimism of its grid, and nothing else."""
+"""By how much a privacy-loss value may lie above the sum or the Renyi value: the pessimism of its grid, no more."""
 
 _FLOATING_POINT = 1e-9
 _LARGEST_RATIO = 2.0
@@ -35,64 +37,79 @@ _LARGEST_COMPARED = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The cost of one release under three accountants, each rounded up at the fourth decimal.
+    """The cost of one release under four accountants, each rounded up at the fourth decimal.
 
     Attributes:
-        zcdp_epsilon: from exact sums of rho or of pure epsilons, whichever is smaller: the proof of the claim.
-        rdp_epsilon: from Renyi divergences.
+        gdp_epsilon: from exact sums of squared mu or of pure epsilons, whichever is smaller: the proof of the claim.
+            Where an event has no finite mu, from sums of rho in place of squared mu.
+        zcdp_epsilon: from exact sums of rho or of pure epsilons; looser.
+        rdp_epsilon: from Renyi divergences; looser too.
         pld_epsilon: from privacy-loss distributions.
     """
 
+    gdp_epsilon: Decimal
     zcdp_epsilon: Decimal
     rdp_epsilon: Decimal
     pld_epsilon: Decimal
 
 
 def cross_check(event: DpEvent, claim: PrivacyBudget) -> Agreement:
-    """Return the cost of `event` at the delta of `claim` under three accountants that agree.
+    """Return the cost of `event` at the delta of `claim` under four accountants that agree.
 
     Raises:
-        AccountantsDisagree: some accountant finds more than the claim, or two accountants cannot both be right.
+        AccountantsDisagree: the sums or the losses exceed the claim, or two accountants cannot both be right.
         InvalidInput: some part of `event` is not supported.
     """
     # Both need SciPy, which is loaded where something is certified and not by everybody who imports the package.
     from dpsynth.accounting.pld import PldAccountant
     from dpsynth.accounting.rdp import RdpAccountant
 
-    summed = _epsilon_of_sums(cost_of(event), claim.delta)
-    if summed is None:
+    cost = cost_of(event)
+    summed, concentrated = _epsilon_of_sums(cost, claim.delta), _epsilon_of_sums(_without_mu(cost), claim.delta)
+    if summed is None or concentrated is None:
         raise AccountantsDisagree(
-            "the sums of rho and of pure epsilon are both infinite, or the events' own deltas exceed the claim; the "
-            "other accountants alone prove nothing"
+            "the sums of squared mu, of rho and of pure epsilon are all infinite, or the events' own deltas exceed the "
+            "claim; the other accountants alone prove nothing"
         )
     renyi, losses = RdpAccountant().compose(event), PldAccountant().compose(event)
     rdp, pld = renyi.get_epsilon(claim.delta), losses.get_epsilon(claim.delta)
     found = f"the Renyi accountant finds epsilon {rdp:.6g}, the privacy-loss accountant {pld:.6g}"
     if not rdp * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE >= pld:
         raise AccountantsDisagree(f"{found}; the second can never be larger")
-    if rdp * (1 - _FLOATING_POINT) - ABSOLUTE_TOLERANCE > summed:
-        raise AccountantsDisagree(f"{found}; neither can be above the sum, which is {float(summed):.6g}")
+    if not float(summed) * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE >= pld:
+        raise AccountantsDisagree(f"{found}; the second can never be above the sum, which is {float(summed):.6g}")
+    if rdp * (1 - _FLOATING_POINT) - ABSOLUTE_TOLERANCE > concentrated:
+        raise AccountantsDisagree(f"{found}; the first can never be above the sum of rho, {float(concentrated):.6g}")
     if rdp > _LARGEST_RATIO * pld + _SMALL:
         raise AccountantsDisagree(f"{found}; they should not be that far apart")
     _require_equal_divergence(event, renyi, losses)
     if Fraction(summed) > Fraction(claim.epsilon):
         raise AccountantsDisagree(f"{claim} is claimed, but the events cost epsilon {float(summed):.6g}; {found}")
     return Agreement(
-        zcdp_epsilon=epsilon_rounded_up(summed),
+        gdp_epsilon=epsilon_rounded_up(summed),
+        zcdp_epsilon=epsilon_rounded_up(concentrated),
         rdp_epsilon=epsilon_rounded_up(rdp),
-        pld_epsilon=epsilon_rounded_up(min(pld, rdp)),
+        pld_epsilon=epsilon_rounded_up(min(pld, rdp, summed)),
     )
 
 
 def _epsilon_of_sums(cost: PrivacyCost, delta: Decimal) -> Fraction | float | None:
-    """Return what `AdaptiveFilter` would need for `cost`, by the better of its two sums."""
+    """Return what `AdaptiveFilter` would need for `cost`, by the better of its two sums, or None."""
     left = Fraction(delta) - cost.delta
     if left < 0:
         return None
-    converted = None if cost.rho is None or left == 0 else epsilon_from_rho(cost.rho, left)
+    converted: Fraction | float | None = None
+    if left and cost.mu_squared is not None:
+        converted = epsilon_from_mu_squared(cost.mu_squared, left)
+    elif left and cost.rho is not None:
+        converted = epsilon_from_rho(cost.rho, left)
     if cost.epsilon is None or (converted is not None and converted < cost.epsilon):
         return converted
     return cost.epsilon
+
+
+def _without_mu(cost: PrivacyCost) -> PrivacyCost:
+    return PrivacyCost(cost.rho, cost.epsilon, cost.delta)
 
 
 def _require_equal_divergence(event: DpEvent, renyi: RdpAccountant, losses: PldAccountant) -> None:

@@ -1,4 +1,4 @@
-"""What an event costs in the three currencies that add up exactly: rho, pure epsilon and delta."""
+"""What an event costs in the four currencies that add up exactly: squared mu, rho, pure epsilon and delta."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dpsynth.accounting.events import (
     DpEvent,
     ExponentialDpEvent,
     GaussianDpEvent,
+    GdpEvent,
     LaplaceDpEvent,
     NonPrivateDpEvent,
     NoOpDpEvent,
@@ -22,6 +23,7 @@ from dpsynth.accounting.events import (
     SelfComposedDpEvent,
     ZCDpEvent,
 )
+from dpsynth.accounting.gaussian_dp import mu_squared_of_range
 
 _AMOUNT_RESOLUTION = 10**12
 _DELTA_RESOLUTION = 10**30
@@ -37,33 +39,46 @@ class PrivacyCost:
         rho: zero-concentrated cost given that no event failed outright; None: no finite rho.
         epsilon: pure cost given that no event failed outright; None: no finite epsilon.
         delta: probability that some event fails outright, at most.
+        mu_squared: squared Gaussian-DP parameter given that no event failed outright; None, also where it is left out:
+            no finite mu.
     """
 
     rho: Fraction | None
     epsilon: Fraction | None
     delta: Fraction
+    mu_squared: Fraction | None = None
 
     def __add__(self, other: PrivacyCost) -> PrivacyCost:
         """Return the cost of both."""
-        return PrivacyCost(_sum(self.rho, other.rho), _sum(self.epsilon, other.epsilon), self.delta + other.delta)
+        return PrivacyCost(
+            rho=_sum(self.rho, other.rho),
+            epsilon=_sum(self.epsilon, other.epsilon),
+            delta=self.delta + other.delta,
+            mu_squared=_sum(self.mu_squared, other.mu_squared),
+        )
 
 
-ZERO_COST = PrivacyCost(Fraction(0), Fraction(0), Fraction(0))
+_NOTHING = Fraction(0)
+
+ZERO_COST = PrivacyCost(_NOTHING, _NOTHING, _NOTHING, _NOTHING)
 """What nothing costs."""
 
 
 def cost_of(event: DpEvent) -> PrivacyCost:
-    """Return what `event` costs, each currency rounded up: rho and epsilon to 1e-12, delta to 1e-30.
+    """Return what `event` costs, each currency rounded up: squared mu, rho and epsilon to 1e-12, delta to 1e-30.
 
-    A sampled event is charged by the amplified pure epsilon of what is inside, where that is pure, and is unbounded
-    otherwise: rho of a Poisson-sampled Gaussian is only finite at the cost of the Gaussian without sampling.
+    What is mu-GDP is also mu^2 / 2 zCDP, so rho is never above half of the squared mu. Zero-concentrated events and
+    integer Gaussians have no finite mu. A sampled event is charged by the amplified pure epsilon of what is inside,
+    where that is pure, and is unbounded otherwise: rho of a Poisson-sampled Gaussian is only finite at the cost of the
+    Gaussian without sampling.
 
     Source:
         Bun, Steinke (2016), propositions 1.4 and 1.6; Cesar, Rogers (2021), theorem 2 (exponential mechanism); Canonne,
-        Kamath, Steinke (2020), theorem 4 (discrete Gaussian); Li, Qardaji, Su (2012), theorem 1 (sampling).
+        Kamath, Steinke (2020), theorem 4 (discrete Gaussian); Li, Qardaji, Su (2012), theorem 1 (sampling); Dong, Roth,
+        Su (2019), definition 2.6 (squared mu) and docs/design/gaussian_filter.md (squared mu of bounded ranges).
     """
     match event:
-        case GaussianDpEvent() | DiscreteGaussianDpEvent() | ZCDpEvent():
+        case GaussianDpEvent() | DiscreteGaussianDpEvent() | ZCDpEvent() | GdpEvent():
             return _cost_of_concentrated(event)
         case LaplaceDpEvent() | DiscreteLaplaceDpEvent() | ExponentialDpEvent() | ApproximateDpEvent():
             return _cost_of_pure(event)
@@ -89,17 +104,26 @@ def _sum(one: Fraction | None, other: Fraction | None) -> Fraction | None:
     return None if one is None or other is None else one + other
 
 
-def _cost_of_concentrated(event: GaussianDpEvent | DiscreteGaussianDpEvent | ZCDpEvent) -> PrivacyCost:
+def _cost_of_concentrated(
+    event: GaussianDpEvent | DiscreteGaussianDpEvent | ZCDpEvent | GdpEvent,
+) -> PrivacyCost:
     match event:
         case GaussianDpEvent(noise_multiplier):
-            rho = 1 / (2 * Fraction(noise_multiplier) ** 2)
+            return _gaussian(1 / Fraction(noise_multiplier) ** 2)
+        case GdpEvent(mu_squared):
+            return _gaussian(mu_squared)
         case DiscreteGaussianDpEvent(variance, squared_sensitivity):
             rho = squared_sensitivity / (2 * variance)
         case ZCDpEvent():
             rho = event.rho
         case _:
             assert_never(event)
-    return PrivacyCost(_up(rho), None if rho else Fraction(0), Fraction(0))
+    return PrivacyCost(_up(rho), None, _NOTHING) if rho else ZERO_COST
+
+
+def _gaussian(mu_squared: Fraction) -> PrivacyCost:
+    exact = _up(mu_squared)
+    return PrivacyCost(exact / 2, None, _NOTHING, exact) if exact else ZERO_COST
 
 
 def _cost_of_pure(
@@ -111,21 +135,30 @@ def _cost_of_pure(
         case DiscreteLaplaceDpEvent(scale, sensitivity):
             return _pure(sensitivity / scale)
         case ExponentialDpEvent(epsilon):
-            return PrivacyCost(_up(epsilon * epsilon / 8), _up(epsilon), Fraction(0))
+            return _concentrated(_up(epsilon * epsilon / 8), _up(epsilon), _NOTHING, mu_squared_of_range(epsilon))
         case ApproximateDpEvent(epsilon, delta):
             return _pure(Fraction(epsilon), Fraction(delta))
         case _:
             assert_never(event)
 
 
-def _pure(epsilon: Fraction, delta: Fraction = Fraction(0)) -> PrivacyCost:
-    return PrivacyCost(_up(min(epsilon * epsilon / 2, epsilon)), _up(epsilon), _up(delta, _DELTA_RESOLUTION))
+def _pure(epsilon: Fraction, delta: Fraction = _NOTHING) -> PrivacyCost:
+    rho, mu_squared = _up(min(epsilon * epsilon / 2, epsilon)), mu_squared_of_range(2 * epsilon)
+    return _concentrated(rho, _up(epsilon), _up(delta, _DELTA_RESOLUTION), mu_squared)
+
+
+def _concentrated(rho: Fraction, epsilon: Fraction, delta: Fraction, mu_squared: Fraction | None) -> PrivacyCost:
+    least = rho if mu_squared is None else min(rho, mu_squared / 2)
+    return PrivacyCost(least, epsilon, delta, mu_squared)
 
 
 def _times(cost: PrivacyCost, count: int) -> PrivacyCost:
-    rho = cost.rho if cost.rho is None else count * cost.rho
-    epsilon = cost.epsilon if cost.epsilon is None else count * cost.epsilon
-    return PrivacyCost(rho, epsilon, count * cost.delta) if count else ZERO_COST
+    if not count:
+        return ZERO_COST
+    rho, epsilon, mu_squared = (
+        None if part is None else count * part for part in (cost.rho, cost.epsilon, cost.mu_squared)
+    )
+    return PrivacyCost(rho, epsilon, count * cost.delta, mu_squared)
 
 
 def _sampled(probability: Fraction, inner: PrivacyCost) -> PrivacyCost:

@@ -105,7 +105,7 @@ class DiscreteLaplaceDpEvent:
 class ExponentialDpEvent:
     """One draw of the exponential mechanism with weights exp(epsilon * score / (2 * sensitivity)).
 
-    It is `epsilon`-bounded-range, therefore epsilon**2 / 8 zCDP.
+    It is `epsilon`-bounded-range, therefore epsilon**2 / 8 zCDP and 2 Phi^-1(1 / (1 + exp(-epsilon / 2))) GDP.
     """
 
     epsilon: Fraction
@@ -124,6 +124,17 @@ class ZCDpEvent:
     def __post_init__(self) -> None:
         """Refuse parameters that mean nothing."""
         _keep_fraction(self, "rho", zero_allowed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class GdpEvent:
+    """Anything that is mu Gaussian differentially private, adaptive schedules included, by the square of mu."""
+
+    mu_squared: Fraction
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        _keep_fraction(self, "mu_squared", zero_allowed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +200,7 @@ DpEvent: TypeAlias = (
     | DiscreteLaplaceDpEvent
     | ExponentialDpEvent
     | ZCDpEvent
+    | GdpEvent
     | ApproximateDpEvent
     | PoissonSampledDpEvent
     | SelfComposedDpEvent
@@ -216,6 +228,8 @@ def event_to_json(event: DpEvent) -> dict[str, JsonValue]:
             return {"event": "Exponential", "epsilon": str(epsilon)}
         case ZCDpEvent(rho):
             return {"event": "ZCDp", "rho": str(rho)}
+        case GdpEvent(mu_squared):
+            return {"event": "Gdp", "mu_squared": str(mu_squared)}
         case ApproximateDpEvent(epsilon, delta):
             return {"event": "ApproximateDp", "epsilon": _plain(epsilon), "delta": _plain(delta)}
         case PoissonSampledDpEvent(sampling_probability, inner):
@@ -272,6 +286,8 @@ def _read(name: str, data: Mapping[str, object], depth: int) -> DpEvent:
             return ExponentialDpEvent(_fraction(data["epsilon"]))
         case "ZCDp":
             return ZCDpEvent(_fraction(data["rho"]))
+        case "Gdp":
+            return GdpEvent(_fraction(data["mu_squared"]))
         case "ApproximateDp":
             epsilon, delta = (exact_decimal(part, str(data[part])) for part in ("epsilon", "delta"))
             return ApproximateDpEvent(epsilon, delta)

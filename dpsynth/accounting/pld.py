@@ -19,7 +19,7 @@ from dpsynth.accounting.budget import as_written
 from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.loss_composition import LossComposition
 from dpsynth.accounting.moments import delta_of_moments, epsilon_of_moments
-from dpsynth.accounting.worst_pairs import WorstPairs
+from dpsynth.accounting.worst_pairs import RangeTreatment, WorstPairs
 from dpsynth.errors import InvalidInput
 
 _TAIL = 1e-25
@@ -31,8 +31,8 @@ _FINEST = 1e-4
 class PldAccountant:
     """Adds privacy losses as distributions.
 
-    Exponential mechanisms are tried both ways, as pairs and by their moments, and where all events are pure the sum of
-    their epsilons is a third bound; the smallest is given.
+    Exponential mechanisms are tried in three ways, as pairs, as Gaussians and by their moments, and where all events
+    are pure the sum of their epsilons is a fourth bound; the smallest is given.
 
     Source:
         Zhu, Dong, Wang (2022), theorem 10 (composition); Doroshenko and others (2022) (grids).
@@ -63,7 +63,7 @@ class PldAccountant:
 
     def get_renyi_divergence(self, order: float) -> float:
         """Return the Renyi divergence of `order` above 1 with the unit removed, given that nothing failed."""
-        worst = WorstPairs.of(self._tally.items(), pair_ranges=False)
+        worst = WorstPairs.of(self._tally.items(), RangeTreatment.BY_MOMENTS)
         exponent = order - 1.0
         if worst.pairs and not worst.hopeless:
             return _compositions(worst, _TAIL)[0].log_moment(exponent) / exponent
@@ -114,8 +114,11 @@ class PldAccountant:
         return best
 
     def _treatments(self) -> list[WorstPairs]:
-        by_moments = WorstPairs.of(self._tally.items(), pair_ranges=False)
-        return [by_moments, WorstPairs.of(self._tally.items(), pair_ranges=True)] if by_moments.ranges else [by_moments]
+        by_moments = WorstPairs.of(self._tally.items(), RangeTreatment.BY_MOMENTS)
+        if not by_moments.ranges:
+            return [by_moments]
+        others = (RangeTreatment.AS_PAIRS, RangeTreatment.AS_GAUSSIANS)
+        return [by_moments, *(WorstPairs.of(self._tally.items(), ranges) for ranges in others)]
 
 
 def _finest(end: Fraction, worst: WorstPairs) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from fractions import Fraction
 
 from dpsynth.accounting.cost import cost_of
@@ -25,6 +26,7 @@ from dpsynth.accounting.events import (
     DpEvent,
     ExponentialDpEvent,
     GaussianDpEvent,
+    GdpEvent,
     LaplaceDpEvent,
     PoissonSampledDpEvent,
 )
@@ -41,6 +43,14 @@ _MOST_COORDINATES = 10**6
 _LATTICE_SENSITIVITY = 3
 _LEAST_VARIANCE_ON_LATTICE = 10_000
 _LEAST_VARIANCE_OF_VECTORS = 1_000
+
+
+class RangeTreatment(Enum):
+    """How draws of bounded range enter: three bounds, of which each is the best for some lists."""
+
+    BY_MOMENTS = auto()
+    AS_PAIRS = auto()
+    AS_GAUSSIANS = auto()
 
 
 @dataclass(slots=True)
@@ -62,11 +72,11 @@ class WorstPairs:
     _coordinates: int = 0
 
     @classmethod
-    def of(cls, events: list[tuple[DpEvent, int]], *, pair_ranges: bool) -> WorstPairs:
-        """Sort `events`; bounded-range draws become pairs where `pair_ranges` says so, and moments otherwise."""
+    def of(cls, events: list[tuple[DpEvent, int]], ranges: RangeTreatment) -> WorstPairs:
+        """Sort `events`; draws of bounded range enter as `ranges` says."""
         result = cls()
         for event, count in events:
-            result._add(event, count, pair_ranges=pair_ranges)
+            result._add(event, count, ranges)
         result._finish()
         return result
 
@@ -95,13 +105,17 @@ class WorstPairs:
         """Whether adding and removing a unit have to be composed apart."""
         return any(isinstance(pair, SampledGaussianPair) for pair in self.pairs)
 
-    def _add(self, event: DpEvent, count: int, *, pair_ranges: bool) -> None:
+    def _add(self, event: DpEvent, count: int, ranges: RangeTreatment) -> None:
         match event:
             case GaussianDpEvent(noise_multiplier):
                 self._squared_shift += count / Fraction(noise_multiplier) ** 2
+            case GdpEvent(mu_squared):
+                self._squared_shift += count * mu_squared
             case DiscreteGaussianDpEvent():
                 self._add_discrete_gaussian(event, count)
-            case ExponentialDpEvent(epsilon) if epsilon and not pair_ranges:
+            case ExponentialDpEvent() if ranges is RangeTreatment.AS_GAUSSIANS and cost_of(event).mu_squared:
+                self._squared_shift += count * (cost_of(event).mu_squared or 0)
+            case ExponentialDpEvent(epsilon) if epsilon and ranges is not RangeTreatment.AS_PAIRS:
                 self.ranges[float(epsilon)] = self.ranges.get(float(epsilon), 0) + count
             case PoissonSampledDpEvent(probability, GaussianDpEvent(noise_multiplier)):
                 self._pair(SampledGaussianPair(probability, noise_multiplier), count, None)

@@ -1,8 +1,8 @@
 """The certificate as a document: its sections, field by field, and the JSON Schema that is published for it.
 
-Exact numbers (epsilon, delta, rho) are text, so that no reader rounds them; counts and statistics are numbers. The
-document refuses unknown fields and anything that is not finite. A field is never renamed and never changes its meaning
-within one `schema_version`.
+Exact numbers (epsilon, delta, squared mu, rho) are text, so that no reader rounds them; counts and statistics are
+numbers. The document refuses unknown fields and anything that is not finite. A field is never renamed and never changes
+its meaning within one `schema_version`.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class ClaimSection(Section):
     """Claimed epsilon of this release."""
     delta: ExactNumber
     """Claimed delta of this release."""
+    mu_squared: Rational | None
+    """The square of the Gaussian-DP parameter mu, summed over all charges; null if a charge has no finite mu."""
     rho: Rational | None
     """The same in zero-concentrated differential privacy, summed over all charges; null if a charge has none."""
     mechanisms: tuple[str, ...]
@@ -81,12 +83,14 @@ class ClaimSection(Section):
 class AccountantsSection(Section):
     """Epsilon of the listed charges at the claimed delta, by independent accountants, rounded up."""
 
-    zcdp: ExactNumber | None
-    """By exact sums of rho or of pure epsilons, the proof of the claim; null if a charge has neither."""
+    gdp: ExactNumber
+    """By exact sums of squared mu or of pure epsilons, the proof of the claim (of rho, where there is no finite mu)."""
+    zcdp: ExactNumber
+    """By exact sums of rho or of pure epsilons; looser, for comparison, and allowed to exceed the claim."""
     rdp: ExactNumber
-    """By Renyi differential privacy."""
+    """By Renyi differential privacy; looser, for comparison, and allowed to exceed the claim."""
     pld: ExactNumber
-    """By privacy loss distributions; the sharpest of the three."""
+    """By privacy loss distributions; the sharpest."""
 
 
 class LedgerSection(Section):

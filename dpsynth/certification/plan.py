@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.accounting.cost import cost_of
-from dpsynth.accounting.events import ZCDpEvent
-from dpsynth.accounting.filter import AdaptiveFilter
-from dpsynth.accounting.zcdp import rho_from_budget
+from dpsynth.accounting.events import GdpEvent
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.attacks.bounds import clopper_pearson
 from dpsynth.certification.canaries import planned_canaries
 from dpsynth.certification.certificate import Override
@@ -34,7 +32,7 @@ class ReleasePlan:
         unit: who is protected, in words.
         generator: name of the generator.
         claim: what will be charged at most.
-        rho: the same in zero-concentrated terms.
+        mu_squared: the same as the square of the Gaussian-DP parameter mu, in which costs add up.
         budget: the whole budget of the data set.
         left_before: what is left now, in words.
         left_after: what will be left, in words.
@@ -48,7 +46,7 @@ class ReleasePlan:
     unit: str
     generator: str
     claim: PrivacyBudget
-    rho: float
+    mu_squared: float
     budget: PrivacyBudget
     left_before: str
     left_after: str
@@ -99,21 +97,19 @@ def plan_release(
             ],
         )
     policy.require_admissible(claim, schema.public_rows)
-    rho = rho_from_budget(claim)
-    event = ZCDpEvent(rho)
+    mu_squared = mu_squared_from_budget(claim)
+    event = GdpEvent(mu_squared)
     ledger.require_room(schema.dataset, event, asked=str(claim))
-    budget = ledger.budget(schema.dataset)
-    after = ledger.spent(schema.dataset) + cost_of(event)
     gate, obstacles = _outlook(schema, policy, attempts_among(ledger.entries(schema.dataset)))
     return ReleasePlan(
         dataset=schema.dataset,
         unit=schema.unit.describe(),
         generator=generator,
         claim=claim,
-        rho=float(rho),
-        budget=budget,
+        mu_squared=float(mu_squared),
+        budget=ledger.budget(schema.dataset),
         left_before=ledger.remaining(schema.dataset),
-        left_after=AdaptiveFilter(budget).describe_remaining(after),
+        left_after=ledger.remaining(schema.dataset, after=event),
         columns=len(schema.columns),
         cells=schema.domain.cells(),
         gate=gate,

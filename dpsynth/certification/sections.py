@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from fractions import Fraction
 from importlib import metadata
 
 from dpsynth.accounting.agreement import Agreement
@@ -37,6 +36,7 @@ _MECHANISMS = {
     "DiscreteLaplaceDpEvent": "discrete Laplace noise",
     "ExponentialDpEvent": "exponential mechanism (a private choice)",
     "ZCDpEvent": "a mechanism stated in zero-concentrated differential privacy",
+    "GdpEvent": "a mechanism stated in Gaussian differential privacy",
     "ApproximateDpEvent": "a mechanism stated by epsilon and delta",
     "NoOpDpEvent": "nothing",
     "NonPrivateDpEvent": "an unprotected answer",
@@ -60,12 +60,13 @@ def scope_section(facts: ReleaseFacts, table: SyntheticTable) -> ScopeSection:
 
 def claim_section(facts: ReleaseFacts) -> ClaimSection:
     """Return the guarantee and everything that was asked for it."""
-    rho = total_rho(event for _, event in facts.charged)
+    cost = cost_of(facts.event)
     kinds = dict.fromkeys(name for _, event in facts.charged for name in _mechanisms_in(event))
     return ClaimSection(
         epsilon=str(facts.claim.epsilon),
         delta=str(facts.claim.delta),
-        rho=None if rho is None else str(rho),
+        mu_squared=None if cost.mu_squared is None else str(cost.mu_squared),
+        rho=None if cost.rho is None else str(cost.rho),
         mechanisms=tuple(kinds),
         charges=tuple(ChargeSection.model_validate(charge_to_json(purpose, event)) for purpose, event in facts.charged),
     )
@@ -73,9 +74,11 @@ def claim_section(facts: ReleaseFacts) -> ClaimSection:
 
 def accountants_section(agreement: Agreement) -> AccountantsSection:
     """Return what the accountants say."""
-    summed = agreement.zcdp_epsilon
     return AccountantsSection(
-        zcdp=None if summed is None else str(summed), rdp=str(agreement.rdp_epsilon), pld=str(agreement.pld_epsilon)
+        gdp=str(agreement.gdp_epsilon),
+        zcdp=str(agreement.zcdp_epsilon),
+        rdp=str(agreement.rdp_epsilon),
+        pld=str(agreement.pld_epsilon),
     )
 
 
@@ -153,17 +156,6 @@ def software_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             versions[package] = "not installed as a package"
     return versions
-
-
-def total_rho(events: Iterable[DpEvent]) -> Fraction | None:
-    """Return the sum of zero-concentrated costs, or None where an event has none."""
-    total = Fraction(0)
-    for event in events:
-        rho = cost_of(event).rho
-        if rho is None:
-            return None
-        total += rho
-    return total
 
 
 def _mechanisms_in(event: DpEvent) -> list[str]:

@@ -286,8 +286,7 @@ class _Release:
         stated = document.accountants.model_dump()
         if any(_differ(computed[method], stated[method]) for method in computed):
             raise _Refuted("the accountants compute another epsilon from the charges than the certificate states")
-        largest = max(float(epsilon) for epsilon in computed.values() if epsilon is not None)
-        return f"the charges cost epsilon {largest:.4f} at most, within the claimed {claim}"
+        return f"the charges cost epsilon {agreement.gdp_epsilon} at most, within the claimed {claim}"
 
     def check_report(self) -> str:
         mark = layout.report_mark(hashlib.sha256(self._bytes(layout.CERTIFICATE)).hexdigest())
@@ -296,9 +295,7 @@ class _Release:
         return "rendered from this certificate"
 
 
-def _differ(computed: str | None, stated: str | None) -> bool:
-    if computed is None or stated is None:
-        return computed is not stated
+def _differ(computed: str, stated: str) -> bool:
     return abs(float(computed) - float(stated)) > _ROUNDING
 
 

@@ -150,11 +150,14 @@ def _line(entries: Sequence[LedgerEntry], reserve: LedgerEntry) -> ReleaseLine:
 
 
 def _written(cost: PrivacyCost) -> str:
-    """Return a cost in words; costs add up by rho, where they have one."""
+    """Return a cost in words: by squared mu, where it has one, or by rho."""
     if cost == ZERO_COST:
         return "nothing"
-    rho = "rho unbounded" if cost.rho is None else f"rho {float(cost.rho):.6f}"
-    return rho if cost.delta == 0 else f"{rho}, delta {float(cost.delta):g}"
+    if cost.mu_squared is not None:
+        amount = f"squared mu {float(cost.mu_squared):.6f}"
+    else:
+        amount = "unbounded" if cost.rho is None else f"rho {float(cost.rho):.6f}"
+    return amount if cost.delta == 0 else f"{amount}, delta {float(cost.delta):g}"
 
 
 def _moment(time: str) -> str:

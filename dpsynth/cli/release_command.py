@@ -140,7 +140,7 @@ def _plan_facts(plan: ReleasePlan) -> dict[str, object]:
         "protects": plan.unit,
         "generator": plan.generator,
         "will_be_charged": f"{plan.claim}, before the first row is read",
-        "in_terms_of_rho": f"{plan.rho:.6f}; costs add up by rho, not by epsilon",
+        "in_terms_of_squared_mu": f"{plan.mu_squared:.6f}; costs add up by squared mu, not by epsilon",
         "budget": str(plan.budget),
         "left_now": plan.left_before,
         "left_after": plan.left_after,

@@ -18,21 +18,21 @@ from dpsynth.errors import BudgetExceeded
 
 
 class Allowance:
-    """A zero-concentrated budget that may be spent adaptively.
+    """A Gaussian-DP budget that may be spent adaptively.
 
     Attributes:
         dataset: the data set that is charged.
-        rho: the reserved amount.
+        mu_squared: the reserved amount.
 
-    Source: sums of rho chosen adaptively stay valid: Feldman and Zrnic 2021, theorem 4.3; Whitehouse et al. 2023.
+    Source: sums of squared mu chosen adaptively stay valid: Smith and Thakurta 2022; docs/design/gaussian_filter.md.
     """
 
-    __slots__ = ("_charged", "_closed", "_lock", "_process", "_spent", "dataset", "rho")
+    __slots__ = ("_charged", "_closed", "_lock", "_process", "_spent", "dataset", "mu_squared")
 
-    def __init__(self, dataset: str, rho: Fraction) -> None:
+    def __init__(self, dataset: str, mu_squared: Fraction) -> None:
         """Start with nothing spent."""
         self.dataset = dataset
-        self.rho = rho
+        self.mu_squared = mu_squared
         self._spent = Fraction(0)
         self._charged: list[tuple[str, DpEvent]] = []
         self._closed = False
@@ -41,9 +41,9 @@ class Allowance:
         self._process = os.getpid()
 
     @property
-    def remaining_rho(self) -> Fraction:
+    def remaining_mu_squared(self) -> Fraction:
         """What is left."""
-        return self.rho - self._spent
+        return self.mu_squared - self._spent
 
     @property
     def charged(self) -> tuple[tuple[str, DpEvent], ...]:
@@ -54,14 +54,15 @@ class Allowance:
         """Book `event`; safe across threads.
 
         Raises:
-            BudgetExceeded: it does not fit, is not zero-concentrated, or the allowance is closed or was reserved by
-                another process; nothing is booked.
+            BudgetExceeded: it does not fit, has no finite mu or may fail outright, or the allowance is closed or was
+                reserved by another process; nothing is booked.
         """
         cost = cost_of(event)
         with self._lock:
-            if not self._is_usable() or cost.rho is None or cost.delta != 0 or cost.rho > self.remaining_rho:
-                raise self._refusal(purpose, cost.rho)
-            self._spent += cost.rho
+            asked = cost.mu_squared
+            if not self._is_usable() or asked is None or cost.delta != 0 or asked > self.remaining_mu_squared:
+                raise self._refusal(purpose, asked)
+            self._spent += asked
             self._charged.append((purpose, event))
 
     def close(self) -> None:
@@ -72,12 +73,14 @@ class Allowance:
     def _is_usable(self) -> bool:
         return not self._closed and os.getpid() == self._process
 
-    def _refusal(self, purpose: str, rho: Fraction | None) -> BudgetExceeded:
+    def _refusal(self, purpose: str, mu_squared: Fraction | None) -> BudgetExceeded:
         if self._is_usable():
-            left = f"rho {float(self.remaining_rho):.6g}"
+            left = f"squared mu {float(self.remaining_mu_squared):.6g}"
         else:
             left = "nothing: this allowance is closed, or belongs to another process"
-        asked = "an unbounded cost" if rho is None else f"rho {float(rho):.6g} for '{purpose}'"
+        asked = "an unbounded cost"
+        if mu_squared is not None:
+            asked = f"squared mu {float(mu_squared):.6g} for '{purpose}'"
         return BudgetExceeded(
             self.dataset,
             asked=f"{asked} inside one release",

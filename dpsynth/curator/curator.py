@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.accounting.events import DpEvent, ZCDpEvent
-from dpsynth.accounting.zcdp import rho_from_budget
+from dpsynth.accounting.events import DpEvent, GdpEvent
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.curator._sealed import Private
 from dpsynth.curator.allowance import Allowance
 from dpsynth.curator.gate import Gate
@@ -140,19 +140,19 @@ class Curator:
 
         Privacy: order of writes is RESERVE, OPEN, first row read, answers, SETTLE; a crash keeps the full charge.
         """
-        rho = rho_from_budget(budget)
+        mu_squared = mu_squared_from_budget(budget)
         reservation = self._ledger.reserve(
             self.schema.dataset,
             release_id=self.release_id,
             purpose=purpose,
-            event=ZCDpEvent(rho),
+            event=GdpEvent(mu_squared),
             asked=str(budget),
             unit=self.schema.unit.describe(),
             certifiable=self.certifiable,
         )
         token = self._ledger.open(reservation)
-        allowance = Allowance(self.schema.dataset, rho)
-        settled: tuple[tuple[str, DpEvent], ...] = (("ended before it was asked to", ZCDpEvent(rho)),)
+        allowance = Allowance(self.schema.dataset, mu_squared)
+        settled: tuple[tuple[str, DpEvent], ...] = (("ended before it was asked to", GdpEvent(mu_squared)),)
         try:
             counter = MarginalCounter(self._load(token), self.domain, self.schema.unit)
             try:
@@ -208,22 +208,22 @@ class _Session:
         self._gate = gate
 
     @property
-    def rho(self) -> Fraction:
-        return self._allowance.rho
+    def mu_squared(self) -> Fraction:
+        return self._allowance.mu_squared
 
     @property
-    def remaining_rho(self) -> Fraction:
-        return self._allowance.remaining_rho
+    def remaining_mu_squared(self) -> Fraction:
+        return self._allowance.remaining_mu_squared
 
     def measure(
-        self, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping] | None = None
+        self, clique: Clique, mu_squared: Fraction, *, groupings: Mapping[str, Grouping] | None = None
     ) -> NoisyMarginal:
-        return measure_marginal(self._counter, self._gate, clique, rho, groupings=groupings or {})
+        return measure_marginal(self._counter, self._gate, clique, mu_squared, groupings=groupings or {})
 
     def select(
         self,
         estimates: Mapping[Clique, NDArray[np.float64]],
-        rho: Fraction,
+        mu_squared: Fraction,
         *,
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
@@ -233,7 +233,7 @@ class _Session:
             self._counter,
             self._gate,
             estimates,
-            rho,
+            mu_squared,
             weights=weights,
             penalties=penalties,
             groupings=groupings or {},

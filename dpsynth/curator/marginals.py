@@ -16,7 +16,7 @@ from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.curator.rows import PrivateRows
 from dpsynth.errors import InvalidInput
 from dpsynth.mechanisms.base import Sensitivity
-from dpsynth.mechanisms.discrete_gaussian import DiscreteGaussianMechanism
+from dpsynth.mechanisms.rounded_gaussian import RoundedGaussianMechanism
 from dpsynth.schema.domain import Clique, Domain
 
 LARGEST_MARGINAL = 50_000_000
@@ -84,20 +84,20 @@ class MarginalCounter:
 
 
 def measure_marginal(
-    counter: MarginalCounter, gate: Gate, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping]
+    counter: MarginalCounter, gate: Gate, clique: Clique, mu_squared: Fraction, *, groupings: Mapping[str, Grouping]
 ) -> NoisyMarginal:
-    """Return the marginal of `clique` with discrete Gaussian noise.
+    """Return the marginal of `clique` with rounded Gaussian noise.
 
-    Privacy: at most `rho` zCDP under add/remove of one unit, L2 sensitivity max_rows_per_unit.
-    Source: Canonne, Kamath and Steinke 2020, theorem 4 (discrete Gaussian is 1/(2 sigma^2)-zCDP).
+    Privacy: mu-GDP, mu squared at most `mu_squared`, under add/remove of one unit; L2 sensitivity max_rows_per_unit.
+    Source: Dong, Roth and Su 2019, theorem 2.7 (Gaussian noise) and proposition 2.8 (rounding it).
     """
     query = counter.query(clique, groupings)
-    mechanism = DiscreteGaussianMechanism.for_rho(rho, query.sensitivity)
+    mechanism = RoundedGaussianMechanism.for_mu_squared(mu_squared, query.sensitivity)
     counts = gate.release(mechanism, query, purpose="measure " + " x ".join(clique))
     return NoisyMarginal(
         clique=clique,
         counts=counts,
-        stddev=math.sqrt(mechanism.variance),
+        stddev=mechanism.stddev,
         event=mechanism.event(query.sensitivity),
         groupings={name: groupings[name] for name in clique if name in groupings},
     )

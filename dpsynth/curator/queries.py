@@ -70,37 +70,37 @@ class NoisyMarginal:
 
 
 class MarginalSession(Protocol):
-    """Questions about marginals inside one reserved allowance of zero-concentrated differential privacy."""
+    """Questions about marginals inside one reserved allowance of squared mu, Gaussian differential privacy."""
 
     @property
-    def rho(self) -> Fraction:
+    def mu_squared(self) -> Fraction:
         """The whole allowance."""
 
     @property
-    def remaining_rho(self) -> Fraction:
+    def remaining_mu_squared(self) -> Fraction:
         """What is left of it."""
 
     def measure(
-        self, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping] | None = None
+        self, clique: Clique, mu_squared: Fraction, *, groupings: Mapping[str, Grouping] | None = None
     ) -> NoisyMarginal:
-        """Return the marginal of `clique` with discrete Gaussian noise.
+        """Return the marginal of `clique` with rounded Gaussian noise.
 
         Args:
             clique: columns in the order of the domain, each once, at one resolution.
-            rho: what the answer may cost.
+            mu_squared: what the answer may cost.
             groupings: coarser versions of columns that `clique` may name in place of them.
 
         Raises:
-            BudgetExceeded: when `rho` is more than what remains; nothing is asked then.
+            BudgetExceeded: when `mu_squared` is more than what remains; nothing is asked then.
 
-        Privacy: at most `rho`; one unit moves the counts by its number of rows in L2 norm. Groups do not change this:
-        a grouped marginal sums disjoint cells, so each row still counts in exactly one cell.
+        Privacy: at most `mu_squared`; one unit moves the counts by its number of rows in L2 norm. Groups do not change
+        this: a grouped marginal sums disjoint cells, so each row still counts in exactly one cell.
         """
 
     def select(
         self,
         estimates: Mapping[Clique, NDArray[np.float64]],
-        rho: Fraction,
+        mu_squared: Fraction,
         *,
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
@@ -112,15 +112,15 @@ class MarginalSession(Protocol):
 
         Args:
             estimates: candidate cliques with the estimated counts, arrays of the cliques' shapes, in rows.
-            rho: what the choice may cost.
+            mu_squared: what the choice may cost.
             weights: positive integer importance of every candidate.
             penalties: expected noise of a measurement of every candidate, in rows.
             groupings: coarser versions of columns that candidates may name in place of them.
 
         Raises:
-            BudgetExceeded: when `rho` is more than what remains; nothing is asked then.
+            BudgetExceeded: when `mu_squared` is more than what remains; nothing is asked then.
 
-        Privacy: at most `rho`; one unit moves a score by at most its number of rows times the largest weight.
+        Privacy: at most `mu_squared`; one unit moves a score by at most its number of rows times the largest weight.
         Source: McSherry and Talwar 2007; McKenna et al. 2022 (AIM), algorithm 2, line 7.
         """
 

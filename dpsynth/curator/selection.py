@@ -30,7 +30,7 @@ def select_clique(
     counter: MarginalCounter,
     gate: Gate,
     estimates: Mapping[Clique, NDArray[np.float64]],
-    rho: Fraction,
+    mu_squared: Fraction,
     *,
     weights: Mapping[Clique, int],
     penalties: Mapping[Clique, float],
@@ -38,11 +38,11 @@ def select_clique(
 ) -> Clique:
     """Return a candidate whose weighted L1 error, less its penalty, is close to the largest.
 
-    Privacy: `rho` zCDP. Adding one unit of m rows moves the L1 distance of any marginal to a fixed estimate by at most
-    m, hence a score by at most m * max weight; the estimate is rounded to the grid before the distance is taken, so
-    this holds exactly in integers. The change may have either sign, so the two-sided form eps * score / (2 * sens) is
-    used.
-    Source: McSherry and Talwar 2007; bounded range: Dong, Durfee and Rogers 2020; eps^2/8 zCDP: Cesar and Rogers 2021.
+    Privacy: mu-GDP, mu squared at most `mu_squared`. Adding one unit of m rows moves the L1 distance of any marginal to
+    a fixed estimate by at most m, hence a score by at most m * max weight; the estimate is rounded to the grid before
+    the distance is taken, so this holds exactly in integers. The change may have either sign, so the two-sided form
+    eps * score / (2 * sens) is used.
+    Source: McSherry and Talwar 2007; bounded range: Dong, Durfee and Rogers 2020; mu: docs/design/gaussian_filter.md.
     """
     candidates = ordered_candidates(estimates, counter.domain, groupings)
     if not candidates:
@@ -64,7 +64,7 @@ def select_clique(
     reach = counter.sensitivity.l1 * GRID * largest_weight
     moved = Sensitivity(l1=reach * len(candidates), squared_l2=reach**2 * len(candidates), linf=reach)
     choice = gate.release(
-        ExponentialMechanism.for_rho(rho),
+        ExponentialMechanism.for_mu_squared(mu_squared),
         BoundedQuery(Private(scores), moved),
         purpose=f"select one of {len(candidates)} marginals",
     )

@@ -29,7 +29,7 @@ _LOOSE_TOLERANCE, _LOOSE_ITERATIONS = 1e-2, 50
 
 _FINAL_TOLERANCE = 1e-5
 _ANNEALING = 4
-"""Halving sigma costs four times the rho."""
+"""Halving sigma costs four times the squared mu."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class AIM:
         rounds: most rounds; None takes three for each column. Rounds get costlier on the way, so fewer happen.
         column_share: part of the whole budget that measures every single column first.
         selection_share: part of each round's cost that pays for the choice; the rest pays for the measurement.
-        largest_model: most cells of the junction tree once all rho is spent; before, the limit is in proportion.
+        largest_model: most cells of the junction tree once everything is spent; before, the limit is in proportion.
         levels: numbers of groups of the coarser versions of fine columns, falling; () for none.
 
     Privacy: how much a round costs depends on earlier noisy answers. Plain composition theorems want costs fixed
-    beforehand; for zero-concentrated privacy a filter lifts that: as long as the sum of rho, each chosen from the
-    answers so far, never passes the reserved amount, the whole is reserved-rho private (the allowance of the curator
+    beforehand; for Gaussian differential privacy a filter lifts that: as long as the sum of squared mu, each chosen
+    from the answers so far, never passes the reserved mu squared, the whole is mu-GDP (the allowance of the curator
     refuses what would pass it). So doubling the precision in the middle of a run needs no correction.
 
-    Source: McKenna, Mullins, Sheldon and Miklau 2022, "AIM", algorithms 1 to 4. Filter: Feldman and Zrnic 2021,
-    theorem 4.3.
+    Source: McKenna, Mullins, Sheldon and Miklau 2022, "AIM", algorithms 1 to 4. Filter: Smith and Thakurta
+    2022; docs/design/gaussian_filter.md.
     """
 
     rounds: int | None = None
@@ -92,7 +92,8 @@ class AIM:
         """
         domain = curator.domain
         with curator.within(budget, purpose="fit aim") as session:
-            working = measure_working_domain(session, curator.schema, Fraction(str(self.column_share)) * session.rho)
+            share = Fraction(str(self.column_share))
+            working = measure_working_domain(session, curator.schema, share * session.mu_squared)
             answers = list(working.columns)
             resolutions = multi_resolution(curator.schema, answers, self.levels)
             model = _fitted(curator.schema, resolutions, answers)
@@ -126,14 +127,14 @@ class AIM:
     ) -> GraphicalModel:
         """Run the rounds: append what was measured to `answers` and return the last model."""
         rounds, workload = self._planned_rounds(schema.domain), schema.workload
-        per_round = session.remaining_rho / rounds
+        per_round = session.remaining_mu_squared / rounds
         with phase("choose, measure, fit", rounds) as advance:
             for played in range(1, rounds + 1):
-                remaining = session.remaining_rho
+                remaining = session.remaining_mu_squared
                 last = played == rounds or remaining < 2 * per_round
                 spend = remaining if last else per_round
                 for_choice = Fraction(str(self.selection_share)) * spend
-                limit = float(self.largest_model * (1 if last else 1 - (remaining - spend) / session.rho))
+                limit = float(self.largest_model * (1 if last else 1 - (remaining - spend) / session.mu_squared))
                 estimates = model.marginals(_candidates(resolutions, model, limit))
                 noise = expected_noise(spend - for_choice, schema.unit.max_rows_per_unit)
                 chosen = session.select(
@@ -143,7 +144,7 @@ class AIM:
                     penalties={clique: noise * model.domain.cells(clique) for clique in estimates},
                     groupings=resolutions.groupings,
                 )
-                for_table = session.remaining_rho if last else spend - for_choice
+                for_table = session.remaining_mu_squared if last else spend - for_choice
                 answers.append(session.measure(chosen, for_table, groupings=resolutions.groupings))
                 advance(1)
                 if last:

@@ -37,10 +37,10 @@ class Independent:
     ) -> FittedGraphicalModel:
         """Return the fitted generator; see `Synthesizer.fit`.
 
-        Privacy: at most `budget`: one discrete Gaussian marginal per column, equal shares of rho.
+        Privacy: at most `budget`: one rounded Gaussian marginal per column, equal shares of squared mu.
         """
         with curator.within(budget, purpose="fit independent") as session:
-            working = measure_working_domain(session, curator.schema, session.rho)
+            working = measure_working_domain(session, curator.schema, session.mu_squared)
         resolutions = multi_resolution(curator.schema, working.columns, ())
         measurements = as_measurements(curator.schema, working.columns)
         model = estimate(resolutions.domain, measurements, impossible=resolutions.impossible)

@@ -26,7 +26,7 @@ _FINAL_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class MST:
-    """Three equal thirds of rho: every column, the choice of a spanning tree of pairs, the pairs of the tree.
+    """Three equal thirds of squared mu: every column, the choice of a spanning tree of pairs, the pairs of the tree.
 
     Attributes:
         largest_marginal: most cells of one pair; larger pairs cannot become edges, so the tree may become a forest.
@@ -64,7 +64,7 @@ class MST:
         """Return the fitted generator; see `Synthesizer.fit`.
 
         Privacy: at most `budget`. Which pairs may become edges, and so the number of steps, follows from the schema
-        and from earlier choices; one third of rho each for columns, choices and edges, the rest for the edges.
+        and from earlier choices; one third of squared mu each for columns, choices and edges, the rest for the edges.
         """
         largest, workload = largest_working_domain(curator.schema), curator.schema.workload
         pairs: list[Clique] = [
@@ -72,14 +72,15 @@ class MST:
         ]
         edges = len(largest) - _groups(largest.names, pairs)
         with curator.within(budget, purpose="fit mst") as session:
-            working = measure_working_domain(session, curator.schema, session.rho / 3 if edges else session.rho)
+            third = session.mu_squared / 3
+            working = measure_working_domain(session, curator.schema, third if edges else session.mu_squared)
             answers = list(working.columns)
             resolutions = multi_resolution(curator.schema, answers, ())
             measurements = as_measurements(curator.schema, answers)
             model = estimate(resolutions.domain, measurements, impossible=resolutions.impossible)
             rules = [clique for clique in resolutions.impossible if len(clique) > 1]
             tree = self._spanning_tree(session, working, model, pairs, edges, rules, workload) if edges else []
-            share = session.remaining_rho / max(1, len(tree))
+            share = session.remaining_mu_squared / max(1, len(tree))
             with phase("measure the tree", edges) as advance:
                 for pair in tree:
                     answers.append(session.measure(pair, share, groupings=working.groupings))
@@ -118,7 +119,7 @@ class MST:
         The score of a pair is its weight in the workload times the L1 distance of its counts to those of independent
         columns, which does not change from step to step; what changes is which pairs still join two groups of columns.
 
-        Privacy: at most one third of the session's rho.
+        Privacy: at most one third of the session's squared mu.
         """
         estimates = independent.marginals(pairs)
         group = {name: place for place, name in enumerate(working.domain.names)}
@@ -132,7 +133,7 @@ class MST:
                     break
                 edge = session.select(
                     {pair: estimates[pair] for pair in joining},
-                    session.rho / 3 / edges,
+                    session.mu_squared / 3 / edges,
                     weights={pair: workload.weight(pair) for pair in joining},
                     penalties=dict.fromkeys(joining, 0.0),
                     groupings=working.groupings,

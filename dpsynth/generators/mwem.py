@@ -6,7 +6,6 @@ measured marginals takes its place, so the cost follows the cliques and not the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +18,7 @@ from dpsynth.curator.queries import MarginalQueries, MarginalSession, NoisyMargi
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import MultiResolution, multi_resolution
-from dpsynth.generators.noisy_columns import as_measurements
+from dpsynth.generators.noisy_columns import as_measurements, expected_noise
 from dpsynth.generators.working_domain import WorkingDomain, measure_working_domain
 from dpsynth.models import GraphicalModel, estimate
 from dpsynth.progress import phase
@@ -80,19 +79,19 @@ class MWEM:
     ) -> FittedGraphicalModel:
         """Return the fitted generator; see `Synthesizer.fit`.
 
-        Privacy: at most `budget`. The schedule is fixed beforehand: one discrete Gaussian marginal per column, then in
-        every round one exponential mechanism and one discrete Gaussian marginal.
+        Privacy: at most `budget`. The schedule is fixed beforehand: one rounded Gaussian marginal per column, then in
+        every round one exponential mechanism and one rounded Gaussian marginal.
         """
         domain = curator.domain
         rounds = self._planned_rounds(domain)
         with curator.within(budget, purpose="fit mwem") as session:
             share = Fraction(str(self.initial_share)) if rounds else Fraction(1)
-            working = measure_working_domain(session, curator.schema, share * session.rho)
+            working = measure_working_domain(session, curator.schema, share * session.mu_squared)
             answers = list(working.columns)
             resolutions = multi_resolution(curator.schema, answers, ())
             model = _fitted(curator.schema, resolutions, answers)
             with phase("choose, measure, fit", rounds) as advance:
-                per_round = session.remaining_rho / rounds if rounds else Fraction(0)
+                per_round = session.remaining_mu_squared / rounds if rounds else Fraction(0)
                 for _ in range(rounds):
                     chosen = self._next_pair(session, working, curator.schema.workload, model, answers, per_round)
                     if chosen is None:
@@ -128,11 +127,11 @@ class MWEM:
         workload: Workload,
         model: GraphicalModel,
         answers: list[NoisyMarginal],
-        rho: Fraction,
+        mu_squared: Fraction,
     ) -> NoisyMarginal | None:
         """Return the measurement of this round's pair, or None when no pair is left to choose from."""
-        for_choice = Fraction(str(self.selection_share)) * rho
-        for_measurement = rho - for_choice
+        for_choice = Fraction(str(self.selection_share)) * mu_squared
+        for_measurement = mu_squared - for_choice
         candidates = self._candidates(working.domain, model, {answer.clique for answer in answers})
         if not candidates:
             return None
@@ -173,7 +172,7 @@ def _fitted(
     )
 
 
-def _expected_noise(domain: Domain, candidates: list[Clique], rho: Fraction) -> Mapping[Clique, float]:
+def _expected_noise(domain: Domain, candidates: list[Clique], mu_squared: Fraction) -> Mapping[Clique, float]:
     """Return the expected L1 norm of the noise in a measurement of each candidate, in rows."""
-    per_cell = math.sqrt(2 / math.pi) * math.sqrt(1 / (2 * float(rho)))
+    per_cell = expected_noise(mu_squared, 1)
     return {pair: per_cell * domain.cells(pair) for pair in candidates}

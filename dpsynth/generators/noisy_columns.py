@@ -31,10 +31,10 @@ def as_measurements(schema: Schema, answers: Sequence[NoisyMarginal]) -> list[Me
     return measurements
 
 
-def expected_noise(rho: Fraction, max_rows_per_unit: int) -> float:
-    """Return the expected absolute noise in one cell of a marginal that is measured at `rho`, in rows.
+def expected_noise(mu_squared: Fraction, max_rows_per_unit: int) -> float:
+    """Return the expected absolute noise in one cell of a marginal that is measured at `mu_squared`, in rows.
 
     The mean of a centred normal variable's absolute value is sqrt(2 / pi) times its standard deviation, and the
-    standard deviation that costs `rho` is max_rows_per_unit / sqrt(2 rho).
+    standard deviation that costs `mu_squared` is max_rows_per_unit / mu.
     """
-    return math.sqrt(2 / math.pi) * max_rows_per_unit / math.sqrt(2 * float(rho))
+    return math.sqrt(2 / math.pi) * max_rows_per_unit / math.sqrt(mu_squared)

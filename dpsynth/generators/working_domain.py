@@ -52,14 +52,14 @@ def largest_working_domain(schema: Schema) -> Domain:
     return Domain(schema.domain.names, tuple(_most_groups(schema, column) for column in schema.columns))
 
 
-def measure_working_domain(session: MarginalSession, schema: Schema, rho: Fraction) -> WorkingDomain:
+def measure_working_domain(session: MarginalSession, schema: Schema, mu_squared: Fraction) -> WorkingDomain:
     """Return the working domain, with one noisy marginal per column.
 
     The sum of expected L1 errors, each proportional to size / sqrt(share), is smallest when shares are proportional to
     size^(2/3).
 
-    Privacy: at most `rho`, in shares that follow from public sizes. A merged column divides its share between its codes
-    and its groups.
+    Privacy: at most `mu_squared`, in shares that follow from public sizes. A merged column divides its share between
+    its codes and its groups.
     """
     parts = [round(1000 * size ** (2 / 3)) for size in largest_working_domain(schema).sizes]
     columns: list[NoisyMarginal] = []
@@ -67,7 +67,7 @@ def measure_working_domain(session: MarginalSession, schema: Schema, rho: Fracti
     merged: dict[str, MergedColumn] = {}
     with phase("measure columns", len(schema.columns)) as advance:
         for column, part in zip(schema.columns, parts, strict=True):
-            share = rho * part / sum(parts)
+            share = mu_squared * part / sum(parts)
             if isinstance(column.merging, KeepCodes):
                 columns.append(session.measure((column.name,), share))
             else:

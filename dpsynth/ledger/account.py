@@ -15,7 +15,7 @@ from functools import lru_cache
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
 from dpsynth.accounting.events import DpEvent
-from dpsynth.accounting.filter import AdaptiveFilter
+from dpsynth.accounting.filter import AdaptiveFilter, FilterKind
 from dpsynth.errors import BudgetNotSet
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.statement import EntryKind, Statement
@@ -50,25 +50,28 @@ class ReservationRecord:
 class Account:
     """What one data set may spend and has spent."""
 
-    __slots__ = ("_finite", "_peak", "_unbounded", "budget", "dataset", "event_delta", "records", "unit")
+    __slots__ = ("_finite", "_peak", "_unbounded", "budget", "dataset", "event_delta", "filter_kind", "records", "unit")
 
     def __init__(self, dataset: str) -> None:
         """Start without a budget and with nothing spent."""
         self.dataset = dataset
         self.budget: PrivacyBudget | None = None
         self.event_delta = Decimal(0)
+        self.filter_kind = FilterKind.GAUSSIAN
         self.unit = ""
         self.records: dict[int, ReservationRecord] = {}
-        self._finite = [Fraction(0), Fraction(0), Fraction(0)]
-        self._unbounded = [0, 0]
+        # Sums of rho, epsilon, squared mu and delta; how many summands have no finite rho, epsilon, squared mu.
+        self._finite = [Fraction(0), Fraction(0), Fraction(0), Fraction(0)]
+        self._unbounded = [0, 0, 0]
         self._peak = ZERO_COST
 
     @property
     def spent(self) -> PrivacyCost:
         """All reservations in full, settled ones at what they really cost, void ones at nothing."""
-        rho, epsilon, delta = self._finite
-        without_rho, without_epsilon = self._unbounded
-        return PrivacyCost(rho=None if without_rho else rho, epsilon=None if without_epsilon else epsilon, delta=delta)
+        rho, epsilon, mu_squared = (
+            None if without else total for total, without in zip(self._finite, self._unbounded, strict=False)
+        )
+        return PrivacyCost(rho=rho, epsilon=epsilon, delta=self._finite[-1], mu_squared=mu_squared)
 
     def refusal(self, entry: Statement) -> str | None:
         """Return why `entry` may not follow, in words; None where it may."""
@@ -87,6 +90,7 @@ class Account:
         match entry.kind:
             case EntryKind.BUDGET:
                 self.budget, self.event_delta, self.unit = entry.budget, entry.event_delta, entry.unit
+                self.filter_kind = entry.filter_kind
             case EntryKind.RESERVE:
                 self.unit = entry.unit
                 record = ReservationRecord(entry, ReservationState.RESERVED, ZERO_COST)
@@ -105,7 +109,7 @@ class Account:
         """
         if self.budget is None:
             raise BudgetNotSet(self.dataset)
-        return AdaptiveFilter(self.budget, self.event_delta)
+        return AdaptiveFilter(self.budget, self.event_delta, kind=self.filter_kind)
 
     def budget_change(self, budget: PrivacyBudget, unit: str, event_delta: Decimal) -> str | None:
         """Return why setting `budget` again would change something, in words; None where it says the same."""
@@ -120,7 +124,7 @@ class Account:
         return self.budget is not None and self.filter().admits(ZERO_COST, spent)
 
     def never_exceeded(self) -> bool:
-        """Whether the largest rho, epsilon and delta ever reached fit together: then every prefix fitted."""
+        """Whether the largest sum of each currency ever reached fit together: then every prefix fitted."""
         return self._peak == ZERO_COST or self.within_budget(self._peak)
 
     def _budget_is_fixed(self) -> str:
@@ -178,12 +182,12 @@ class Account:
     def _recount(self, record: ReservationRecord, cost: PrivacyCost) -> None:
         # Unbounded parts are counted apart from the finite sums, because infinity cannot be taken away again.
         for sign, part in ((-1, record.cost), (1, cost)):
-            for slot, amount in enumerate((part.rho, part.epsilon)):
+            for slot, amount in enumerate((part.rho, part.epsilon, part.mu_squared)):
                 if amount is None:
                     self._unbounded[slot] += sign
                 else:
                     self._finite[slot] += sign * amount
-            self._finite[2] += sign * part.delta
+            self._finite[-1] += sign * part.delta
         record.cost = cost
         self._peak = _largest_parts(self._peak, self.spent)
 
@@ -197,8 +201,13 @@ def cost_of_charges(entry: Statement) -> PrivacyCost:
 
 
 def is_at_most(actual: PrivacyCost, reserved: PrivacyCost) -> bool:
-    """Whether `actual` is no larger than `reserved` in rho, in epsilon and in delta; None counts as infinity."""
-    pairs = ((actual.rho, reserved.rho), (actual.epsilon, reserved.epsilon), (actual.delta, reserved.delta))
+    """Whether `actual` is no larger than `reserved` in every currency; None counts as infinity."""
+    pairs = (
+        (actual.rho, reserved.rho),
+        (actual.epsilon, reserved.epsilon),
+        (actual.mu_squared, reserved.mu_squared),
+        (actual.delta, reserved.delta),
+    )
     return all(most is None or (amount is not None and amount <= most) for amount, most in pairs)
 
 
@@ -210,10 +219,15 @@ def cost_of_event(event: DpEvent) -> PrivacyCost:
 
 def _largest_parts(one: PrivacyCost, other: PrivacyCost) -> PrivacyCost:
     return PrivacyCost(
-        rho=None if one.rho is None or other.rho is None else max(one.rho, other.rho),
-        epsilon=None if one.epsilon is None or other.epsilon is None else max(one.epsilon, other.epsilon),
+        rho=_larger(one.rho, other.rho),
+        epsilon=_larger(one.epsilon, other.epsilon),
         delta=max(one.delta, other.delta),
+        mu_squared=_larger(one.mu_squared, other.mu_squared),
     )
+
+
+def _larger(one: Fraction | None, other: Fraction | None) -> Fraction | None:
+    return None if one is None or other is None else max(one, other)
 
 
 def _is_plain(entry: Statement) -> bool:

@@ -232,14 +232,15 @@ class Ledger:
         """Return what counts as spent: reservations in full, settled ones at their real cost."""
         return self._journal.reading().account(dataset).spent
 
-    def remaining(self, dataset: str) -> str:
-        """Return what is left of the budget, in words.
+    def remaining(self, dataset: str, *, after: DpEvent | None = None) -> str:
+        """Return what is left of the budget, in words; with `after`, what would be left once that was charged too.
 
         Raises:
             BudgetNotSet: there is no budget.
         """
         account = self._journal.reading().account(dataset)
-        return account.filter().describe_remaining(account.spent)
+        spent = account.spent if after is None else account.spent + cost_of_event(after)
+        return account.filter().describe_remaining(spent)
 
     def datasets(self) -> tuple[str, ...]:
         """Return the data sets that entries speak about, in order of their first entry."""

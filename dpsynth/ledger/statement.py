@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_from_json, event_to_json
+from dpsynth.accounting.filter import FilterKind
 from dpsynth.ledger.authorship import current_actor, current_software, current_time, new_salt
 
 FORMAT = 1
@@ -28,6 +29,9 @@ _KEYS = frozenset(
 )  # fmt: skip
 
 _BUDGET_KEYS = frozenset({"epsilon", "delta", "event_delta", "policy"})
+
+_UNNAMED_FILTER = FilterKind.ZERO_CONCENTRATED
+"""The filter of a budget entry that names none."""
 
 
 class EntryKind(StrEnum):
@@ -72,6 +76,7 @@ class Statement:
         reservation: index of the RESERVE entry that an OPEN, SETTLE or VOID speaks about.
         budget: of a BUDGET entry.
         event_delta: of a BUDGET entry: the part of its delta that is set aside for events which may fail outright.
+        filter_kind: of a BUDGET entry: what decides whether a request fits into it.
         charges: the upper bound in a RESERVE, what was really done in a SETTLE; else empty.
         asked: the request in the words of the user.
         unit: who is protected, in words.
@@ -89,6 +94,7 @@ class Statement:
     reservation: int | None = None
     budget: PrivacyBudget | None = None
     event_delta: Decimal = Decimal(0)
+    filter_kind: FilterKind = FilterKind.GAUSSIAN
     charges: tuple[Charge, ...] = ()
     asked: str = ""
     unit: str = ""
@@ -116,7 +122,7 @@ class Statement:
             "release_id": self.release_id,
             "purpose": self.purpose,
             "reservation": self.reservation,
-            "budget": _budget_to_json(self.budget, self.event_delta),
+            "budget": _budget_to_json(self.budget, self.event_delta, self.filter_kind),
             "charges": [{"purpose": charge.purpose, "event": event_to_json(charge.event)} for charge in self.charges],
             "asked": self.asked,
             "unit": self.unit,
@@ -139,7 +145,7 @@ def statement_from_content(content: object) -> Statement:
     charges = content["charges"]
     if not isinstance(charges, list):
         raise ValueError("charges are a list")  # noqa: TRY004
-    budget, event_delta = _budget_from_json(content["budget"])
+    budget, event_delta, filter_kind = _budget_from_json(content["budget"])
     return Statement(
         kind=EntryKind(_text(content, "kind")),
         dataset=_text(content, "dataset"),
@@ -148,6 +154,7 @@ def statement_from_content(content: object) -> Statement:
         reservation=_optional_index(content["reservation"]),
         budget=budget,
         event_delta=event_delta,
+        filter_kind=filter_kind,
         charges=tuple(_charge_from_json(charge) for charge in charges),
         asked=_text(content, "asked"),
         unit=_text(content, "unit"),
@@ -159,24 +166,27 @@ def statement_from_content(content: object) -> Statement:
     )
 
 
-def _budget_to_json(budget: PrivacyBudget | None, event_delta: Decimal) -> JsonValue:
+def _budget_to_json(budget: PrivacyBudget | None, event_delta: Decimal, filter_kind: FilterKind) -> JsonValue:
     if budget is None:
         return None
-    return {
+    written: dict[str, JsonValue] = {
         "epsilon": f"{budget.epsilon:f}",
         "delta": f"{budget.delta:f}",
         "event_delta": f"{event_delta:f}",
         "policy": POLICY,
     }
+    # Budgets of before filters had names say nothing; they keep their meaning and their spelling.
+    return written if filter_kind is _UNNAMED_FILTER else {**written, "filter": filter_kind.value}
 
 
-def _budget_from_json(data: object) -> tuple[PrivacyBudget | None, Decimal]:
+def _budget_from_json(data: object) -> tuple[PrivacyBudget | None, Decimal, FilterKind]:
     if data is None:
-        return None, Decimal(0)
-    if not isinstance(data, Mapping) or frozenset(data) != _BUDGET_KEYS or data["policy"] != POLICY:
-        raise ValueError("a budget is epsilon, delta, event_delta and a known policy")
+        return None, Decimal(0), FilterKind.GAUSSIAN
+    if not isinstance(data, Mapping) or frozenset(data) - {"filter"} != _BUDGET_KEYS or data["policy"] != POLICY:
+        raise ValueError("a budget is epsilon, delta, event_delta, a known policy and perhaps a filter")
+    filter_kind = FilterKind(_text(data, "filter")) if "filter" in data else _UNNAMED_FILTER
     budget = PrivacyBudget(epsilon=_text(data, "epsilon"), delta=_text(data, "delta"))
-    return budget, exact_decimal("event_delta", _text(data, "event_delta"))
+    return budget, exact_decimal("event_delta", _text(data, "event_delta")), filter_kind
 
 
 def _charge_from_json(data: object) -> Charge:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.accounting.events import ExponentialDpEvent
+from dpsynth.accounting.gaussian_dp import range_of_mu_squared
 from dpsynth.errors import InvalidInput
 from dpsynth.mechanisms.base import Sensitivity
 from dpsynth.mechanisms.fixed_point import FRACTION_BITS, ONE, exponential, multiply
-from dpsynth.mechanisms.rounding import chargeable, root_rounded_down
+from dpsynth.mechanisms.rounding import chargeable
 from dpsynth.mechanisms.saturation import require_integers
 from dpsynth.randomness import NoiseSource, uniform_below
 
@@ -52,19 +53,19 @@ class ExponentialMechanism:
             )
 
     @classmethod
-    def for_rho(cls, rho: Fraction) -> ExponentialMechanism:
-        """Return the mechanism that costs at most `rho` and at least 0.9999 of it (of its first 12 decimals).
+    def for_mu_squared(cls, mu_squared: Fraction) -> ExponentialMechanism:
+        """Return the mechanism that costs at most `mu_squared` and at least 0.9999 of it (of its first 12 decimals).
 
         Raises:
-            InvalidInput: when rho is below 1e-12.
+            InvalidInput: when squared mu is below 1e-12, or above what an epsilon of 1000 costs.
 
-        Source: Cesar, Rogers, "Bounding, Concentrating, and Truncating" (2004.07223): epsilon-bounded range is
-        epsilon**2 / 8 zero-concentrated.
+        Source: docs/design/gaussian_filter.md: what is epsilon-bounded-range is 2 Phi^-1(1 / (1 + exp(-epsilon / 2)))
+        Gaussian differentially private.
         """
-        return cls(root_rounded_down(8 * chargeable(rho)))
+        return cls(range_of_mu_squared(chargeable(mu_squared)))
 
     def event(self, sensitivity: Sensitivity) -> ExponentialDpEvent:  # noqa: ARG002  the weights are scaled by it
-        """Return the cost: `epsilon`, pure; epsilon**2 / 8, zero-concentrated."""
+        """Return the cost: `epsilon`, pure and as a range of losses."""
         return ExponentialDpEvent(self.epsilon)
 
     def __call__(self, value: NDArray[np.int64], *, sensitivity: Sensitivity, noise: NoiseSource) -> int:

@@ -1,7 +1,7 @@
 """Rounding of noise parameters, always toward more noise: the one place where a mechanism's parameter is rounded.
 
-Source: what is rounded is variance = squared_l2 / (2 rho), Bun, Steinke (1605.02065), Proposition 1.6, and epsilon =
-sqrt(8 rho), Cesar, Rogers (2004.07223).
+Source: what is rounded is variance = squared_l2 / squared mu, Dong, Roth, Su (1905.02383), theorem 2.7, and scale =
+l1 / epsilon. The epsilon of a choice is rounded by `accounting.gaussian_dp.range_of_mu_squared`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dpsynth.accounting.budget import SMALLEST
 from dpsynth.errors import InvalidInput
 
 _GRID_BITS = 12
-_ROOT_BITS = 24
 _RESOLUTION = Fraction(SMALLEST)
 
 
@@ -26,24 +25,29 @@ def rounded_up(parameter: Fraction) -> Fraction:
     return math.ceil(parameter / unit) * unit
 
 
-def root_rounded_down(square: Fraction) -> Fraction:
-    """Return a number of at least 24 binary digits that is at most sqrt(`square`), at most 1.2e-7 of it below."""
-    shift = _ROOT_BITS - _floor_log2(square) // 2
+def next_larger(rounded: Fraction) -> Fraction:
+    """Return the number of 12 binary digits that follows `rounded`, which is one."""
+    return rounded + Fraction(2) ** (_floor_log2(rounded) - _GRID_BITS + 1)
+
+
+def root_rounded_down(square: Fraction, *, bits: int) -> Fraction:
+    """Return the largest number of `bits` + 1 binary digits that is at most sqrt(`square`)."""
+    shift = bits - _floor_log2(square) // 2
     scaled = square * Fraction(4) ** shift
     return math.isqrt(math.floor(scaled)) * Fraction(2) ** -shift
 
 
-def chargeable(rho: Fraction) -> Fraction:
-    """Return `rho` rounded down to the ledger's resolution of 1e-12.
+def chargeable(amount: Fraction) -> Fraction:
+    """Return `amount` rounded down to the ledger's resolution of 1e-12.
 
-    A mechanism built for the result is still charged at most `rho` after its own cost has been rounded up.
+    A mechanism built for the result is still charged at most `amount` after its own cost has been rounded up.
 
     Raises:
         InvalidInput: when nothing remains.
     """
-    units = math.floor(rho / _RESOLUTION)
+    units = math.floor(amount / _RESOLUTION)
     if units < 1:
-        raise InvalidInput(f"rho must be at least {SMALLEST}; asked for {float(rho):.3g}")
+        raise InvalidInput(f"what a query may cost must be at least {SMALLEST}; asked for {float(amount):.3g}")
     return units * _RESOLUTION
 
 

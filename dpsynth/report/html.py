@@ -53,7 +53,7 @@ def render_report(certificate_json: bytes) -> str:
         trade_off=trade_off_table(epsilon, delta),
         canary_story=wording.canary_story(document),
         charges=wording.charge_groups(document.claim.charges),
-        rho=_rho(document),
+        mu_squared=_mu_squared(document),
         utility=worst[:_MOST_UTILITY_ROWS],
         hidden_utility=max(0, len(worst) - _MOST_UTILITY_ROWS),
         unmeasured=wording.unmeasured_pairs(document.utility),
@@ -85,8 +85,8 @@ def style_sheet(environment: Environment) -> str:
     return Markup(environment.get_template("style.css").render())  # noqa: S704 - a file of this package
 
 
-def _rho(document: CertificateDocument) -> str:
-    if document.claim.rho is None:
+def _mu_squared(document: CertificateDocument) -> str:
+    if document.claim.mu_squared is None:
         return ""
-    numerator, _, denominator = document.claim.rho.partition("/")
+    numerator, _, denominator = document.claim.mu_squared.partition("/")
     return f"{int(numerator) / int(denominator or '1'):.6f}"

@@ -26,6 +26,7 @@ _KINDS: Mapping[str, str] = {
     "DiscreteLaplace": "counts with discrete Laplace noise",
     "Exponential": "a choice by the exponential mechanism",
     "ZCDp": "a mechanism stated by rho",
+    "Gdp": "a mechanism stated by mu",
     "ApproximateDp": "a mechanism stated by epsilon and delta",
     "PoissonSampled": "a mechanism on a random part of the units",
     "SelfComposed": "a mechanism, repeated",

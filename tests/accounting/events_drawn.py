@@ -14,6 +14,7 @@ from dpsynth.accounting.events import (
     DpEvent,
     ExponentialDpEvent,
     GaussianDpEvent,
+    GdpEvent,
     LaplaceDpEvent,
     NonPrivateDpEvent,
     NoOpDpEvent,
@@ -44,6 +45,7 @@ concentrated_events: st.SearchStrategy[DpEvent] = st.one_of(
     st.builds(DiscreteGaussianDpEvent, variances, st.integers(0, 9)),
     st.builds(ExponentialDpEvent, small_fractions),
     st.builds(ZCDpEvent, st.fractions(min_value=0, max_value=Fraction(1, 10), max_denominator=10_000)),
+    st.builds(GdpEvent, st.fractions(min_value=0, max_value=Fraction(1, 5), max_denominator=10_000)),
 )
 simple_events: st.SearchStrategy[DpEvent] = st.one_of(pure_events, concentrated_events, st.just(NoOpDpEvent()))
 any_events: st.SearchStrategy[DpEvent] = st.recursive(

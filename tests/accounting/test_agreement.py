@@ -23,6 +23,7 @@ from dpsynth.accounting.events import (
     DpEvent,
     ExponentialDpEvent,
     GaussianDpEvent,
+    GdpEvent,
     LaplaceDpEvent,
     NonPrivateDpEvent,
     NoOpDpEvent,
@@ -30,31 +31,33 @@ from dpsynth.accounting.events import (
     SelfComposedDpEvent,
     ZCDpEvent,
 )
+from dpsynth.accounting.gaussian_dp import MU_SQUARED_RESOLUTION, mu_squared_from_budget, range_of_mu_squared
 from dpsynth.accounting.pld import PldAccountant
 from dpsynth.accounting.rdp import RdpAccountant
-from dpsynth.accounting.zcdp import RHO_RESOLUTION, rho_from_budget
+from dpsynth.accounting.zcdp import rho_from_budget
 from dpsynth.errors import AccountantsDisagree, InvalidInput
+from dpsynth.mechanisms import RoundedGaussianMechanism, Sensitivity
 from tests.accounting.events_drawn import simple_events
 
 
-def in_ledger_units(rho: Fraction) -> Fraction:
-    return math.floor(rho / RHO_RESOLUTION) * RHO_RESOLUTION
+def in_ledger_units(amount: Fraction) -> Fraction:
+    return math.floor(amount / MU_SQUARED_RESOLUTION) * MU_SQUARED_RESOLUTION
 
 
 def selection_and_measurement(
-    budget: PrivacyBudget, *, rounds: int, selection: float, cells: int = 1
+    budget: PrivacyBudget, *, rounds: int, selection: float, rows: int = 1
 ) -> ComposedDpEvent:
     """Return what a release that selects and measures in turns costs, calibrated to spend all of `budget`."""
-    rho = rho_from_budget(budget)
+    mu_squared = mu_squared_from_budget(budget)
     events: list[DpEvent] = []
+    reach = Sensitivity(rows, rows**2, rows)
     for place in range(rounds):
-        share = in_ledger_units(rho * Fraction(1 + place % 3, sum(1 + other % 3 for other in range(rounds))))
+        share = in_ledger_units(mu_squared * Fraction(1 + place % 3, sum(1 + other % 3 for other in range(rounds))))
         drawn = in_ledger_units(share * Fraction(selection).limit_denominator(10**6))
         if drawn:
-            events.append(ExponentialDpEvent(Fraction(math.floor(math.sqrt(8 * drawn) * 10**9 * (1 - 1e-9)), 10**9)))
+            events.append(ExponentialDpEvent(range_of_mu_squared(drawn)))
         if drawn < share:
-            variance = Fraction(math.ceil(cells / (2 * (share - drawn)) * 1000 * (1 + Fraction(1, 10**6))), 1000)
-            events.append(DiscreteGaussianDpEvent(variance, cells))
+            events.append(RoundedGaussianMechanism.for_mu_squared(share - drawn, reach).event(reach))
     return ComposedDpEvent(tuple(events))
 
 
@@ -64,15 +67,19 @@ def test_an_honest_release_agrees_and_spends_its_claim(epsilon: str, delta: str,
     claim = PrivacyBudget(epsilon, delta)
     found = cross_check(selection_and_measurement(claim, rounds=20, selection=selection), claim)
     rounded = claim.epsilon.quantize(Decimal("0.0001"), rounding="ROUND_CEILING")
-    assert found.pld_epsilon <= found.rdp_epsilon <= found.zcdp_epsilon <= rounded
-    assert found.zcdp_epsilon >= claim.epsilon * Decimal("0.99")
-    assert found.pld_epsilon >= claim.epsilon * Decimal("0.85")
+    assert found.pld_epsilon <= found.gdp_epsilon <= rounded
+    assert found.pld_epsilon <= found.rdp_epsilon <= found.zcdp_epsilon
+    assert found.gdp_epsilon >= claim.epsilon * Decimal("0.99")
+    assert found.pld_epsilon >= claim.epsilon * (Decimal("0.99") - Decimal("0.3") * Decimal(selection))
+    if selection == 0:
+        assert found.pld_epsilon >= found.gdp_epsilon - Decimal("0.0002")
+        assert found.zcdp_epsilon > rounded
 
 
-@pytest.mark.parametrize("cells", [2, 4, 9, 100])
-def test_units_of_several_rows_agree(cells: int) -> None:
+@pytest.mark.parametrize("rows", [2, 3, 10])
+def test_units_of_several_rows_agree(rows: int) -> None:
     claim = PrivacyBudget(1, "1e-6")
-    found = cross_check(selection_and_measurement(claim, rounds=20, selection=0.3, cells=cells), claim)
+    found = cross_check(selection_and_measurement(claim, rounds=20, selection=0.3, rows=rows), claim)
     assert found.pld_epsilon <= 1
 
 
@@ -83,6 +90,7 @@ def test_right_accountants_never_disagree_with_one_another(events: list[DpEvent]
     claim = PrivacyBudget(50, "1e-6")
     found = cross_check(event, claim)
     assert 0 <= found.pld_epsilon <= found.rdp_epsilon <= found.zcdp_epsilon + Decimal("0.0001")
+    assert found.pld_epsilon <= found.gdp_epsilon
 
 
 @pytest.mark.parametrize(
@@ -94,13 +102,15 @@ def test_right_accountants_never_disagree_with_one_another(events: list[DpEvent]
         (LaplaceDpEvent(10.0), "0.1", "1e-6"),
         (ApproximateDpEvent(Decimal("0.5"), Decimal("1e-7")), "0.5", "1e-6"),
         (ZCDpEvent(rho_from_budget(PrivacyBudget("0.7", "1e-7"))), "0.7", "1e-7"),
+        (GdpEvent(mu_squared_from_budget(PrivacyBudget("0.7", "1e-7"))), "0.7", "1e-7"),
         (NoOpDpEvent(), "0.1", "0"),
     ],
     ids=repr,
 )
 def test_claims_that_are_exactly_spent_pass(event: DpEvent, epsilon: str, delta: str) -> None:
     found = cross_check(event, PrivacyBudget(epsilon, delta))
-    assert found.pld_epsilon <= found.rdp_epsilon <= found.zcdp_epsilon <= Decimal(epsilon)
+    assert found.pld_epsilon <= found.gdp_epsilon <= Decimal(epsilon)
+    assert found.pld_epsilon <= found.rdp_epsilon <= found.zcdp_epsilon
 
 
 @pytest.mark.parametrize("selection", [0.0, 0.5, 1.0])
@@ -109,8 +119,8 @@ def test_halved_noise_is_caught(selection: float) -> None:
     honest = selection_and_measurement(claim, rounds=20, selection=selection)
     halved = []
     for event in honest.events:
-        if isinstance(event, DiscreteGaussianDpEvent):
-            halved.append(DiscreteGaussianDpEvent(event.variance / 4, event.squared_sensitivity))
+        if isinstance(event, GaussianDpEvent):
+            halved.append(GaussianDpEvent(event.noise_multiplier / 2))
         elif isinstance(event, ExponentialDpEvent):
             halved.append(ExponentialDpEvent(2 * event.epsilon))
     with pytest.raises(AccountantsDisagree):

@@ -101,8 +101,9 @@ def test_pure_events_are_zero_concentrated_and_costs_are_never_negative(event: D
     cost = cost_of(event)
     assert cost.delta >= 0
     assert cost.rho is not None or cost.epsilon is None
-    for amount in (cost.rho, cost.epsilon):
-        assert amount is None or (amount >= 0 and (amount * 10**12).denominator == 1)
+    for amount in (cost.rho, cost.epsilon, cost.mu_squared):
+        assert amount is None or (amount >= 0 and (amount * 2 * 10**12).denominator == 1)
+    assert cost.mu_squared is None or (cost.rho is not None and cost.rho <= cost.mu_squared / 2)
 
 
 def test_infinity_stays() -> None:

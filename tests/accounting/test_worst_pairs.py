@@ -21,7 +21,7 @@ from dpsynth.accounting.events import (
 )
 from dpsynth.accounting.gaussian import gaussian_epsilon
 from dpsynth.accounting.pld import PldAccountant
-from dpsynth.accounting.worst_pairs import MOST_PAIRS, WorstPairs
+from dpsynth.accounting.worst_pairs import MOST_PAIRS, RangeTreatment, WorstPairs
 from tests.accounting import slow_methods as slow
 
 
@@ -97,7 +97,7 @@ def test_events_are_sorted() -> None:
             (NoOpDpEvent(), 1),
             (PoissonSampledDpEvent(0.1, GaussianDpEvent(1.0)), 5),
         ],
-        pair_ranges=False,
+        RangeTreatment.BY_MOMENTS,
     )
     assert worst.pairs[DiscreteGaussianPair(50.0)] == 6
     assert worst.rho == 3 * Fraction(4, 100) + Fraction(2, 100)
@@ -111,7 +111,7 @@ def test_events_are_sorted() -> None:
 def test_very_many_mechanisms_enter_by_their_rho() -> None:
     events = [(LaplaceDpEvent(1000.0 + place), 1) for place in range(MOST_PAIRS + 50)]
     ranges = [(ExponentialDpEvent(Fraction(1, 1000 + place)), 1) for place in range(MOST_PAIRS + 50)]
-    worst = WorstPairs.of([*events, *ranges], pair_ranges=False)
+    worst = WorstPairs.of([*events, *ranges], RangeTreatment.BY_MOMENTS)
     assert len(worst.pairs) == MOST_PAIRS
     assert len(worst.ranges) == MOST_PAIRS
     assert worst.rho > 0
@@ -119,5 +119,5 @@ def test_very_many_mechanisms_enter_by_their_rho() -> None:
 
 @pytest.mark.parametrize("event", [GaussianDpEvent(1e-9), DiscreteGaussianDpEvent(Fraction(1, 10**30), 1)], ids=repr)
 def test_hopeless_noise_is_bounded_without_a_grid(event: GaussianDpEvent | DiscreteGaussianDpEvent) -> None:
-    assert WorstPairs.of([(event, 1)], pair_ranges=False).hopeless
+    assert WorstPairs.of([(event, 1)], RangeTreatment.BY_MOMENTS).hopeless
     assert 1e6 < PldAccountant().compose(event).get_epsilon(1e-6) < math.inf

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.accounting.events import DiscreteGaussianDpEvent, DpEvent, ExponentialDpEvent, ZCDpEvent
-from dpsynth.accounting.zcdp import rho_from_budget
+from dpsynth.accounting.events import DpEvent, ExponentialDpEvent, GaussianDpEvent, GdpEvent
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.certification.bundle import write_bundle
 from dpsynth.certification.canaries import CanaryPlan, JudgedTable, draw_canaries
 from dpsynth.certification.certificate import Certificate, Override, certify
@@ -108,10 +108,10 @@ def training_rows(plan: CanaryPlan, rows: int, rng: np.random.Generator) -> NDAr
 
 
 EVENTS: tuple[tuple[str, DpEvent], ...] = (
-    ("measure age", DiscreteGaussianDpEvent(Fraction(200), 1)),
-    ("measure region", DiscreteGaussianDpEvent(Fraction(200), 1)),
+    ("measure age", GaussianDpEvent(14.0)),
+    ("measure region", GaussianDpEvent(14.0)),
     ("choose a pair", ExponentialDpEvent(Fraction(1, 20))),
-    ("measure age, region", DiscreteGaussianDpEvent(Fraction(300), 1)),
+    ("measure age, region", GaussianDpEvent(17.0)),
 )
 
 
@@ -126,7 +126,7 @@ def settled_ledger(
         schema.dataset,
         release_id=release_id,
         purpose="fit hand",
-        event=ZCDpEvent(rho_from_budget(CLAIM)),
+        event=GdpEvent(mu_squared_from_budget(CLAIM)),
         asked=str(CLAIM),
         unit=schema.unit.describe(),
         certifiable=True,

@@ -52,7 +52,7 @@ def curator(population: SyntheticTable) -> Curator:
         release_id="release-1",
     )
     with opened.within(CLAIM, purpose="fit hand") as session:
-        session.measure(("region",), session.rho)
+        session.measure(("region",), session.mu_squared)
     return opened
 
 
@@ -100,7 +100,7 @@ def test_without_controls_nothing_is_decided(population: SyntheticTable) -> None
     ledger.set_budget(schema.dataset, PrivacyBudget(3, "1e-5"), unit=schema.unit.describe())
     alone = Curator.open(population.to_pandas(), schema, ledger=ledger, noise=SeededNoise(1))
     with alone.within(CLAIM, purpose="fit hand") as session:
-        session.measure(("region",), session.rho)
+        session.measure(("region",), session.mu_squared)
     report = audited(alone, table_of(survey_rows(50, np.random.default_rng(1))))
     assert report.controls == 0
     assert report.verdict.value == "INCONCLUSIVE"

@@ -70,7 +70,7 @@ def test_an_honest_release_passes_and_says_what_it_promised() -> None:
     assert [charge.purpose for charge in document.claim.charges] == [purpose for purpose, _ in EVENTS]
     assert document.scope.rows == made.judged.table.rows
     assert document.scope.unit == "one row"
-    assert float(document.accountants.pld) <= float(document.accountants.zcdp) <= 1
+    assert float(document.accountants.pld) <= float(document.accountants.gdp) <= 1
     assert document.canaries.drawn == 400
     assert document.override is None
     assert document.limits == LIMITS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.accounting.events import ZCDpEvent
+from dpsynth.accounting.events import GdpEvent
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.plan import ReleasePlan, plan_release
 from dpsynth.certification.policy import default_policy
@@ -21,7 +21,7 @@ COLUMNS = "\n".join(
     for place in range(8)
 )
 CLAIM = PrivacyBudget(1, "1e-6")
-BIT = ZCDpEvent(Fraction(1, 1000))
+BIT = GdpEvent(Fraction(1, 1000))
 
 
 def schema(units: int | None, columns: str = COLUMNS) -> Schema:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from dpsynth.accounting.events import ZCDpEvent
+from dpsynth.accounting.events import GdpEvent
 from dpsynth.certification.utility import marginal_of, utility_of
 from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.schema.schema import Schema
@@ -37,7 +37,7 @@ def test_a_grouped_marginal_is_compared_over_its_groups_and_named_by_its_columns
     np.add.at(summed, list(groups), fine)
     np.testing.assert_array_equal(marginal_of(codes, domain, ("age/2", "sex"), coarse), summed.ravel())
     table = SyntheticTable(schema=SCHEMA, codes=codes, spread_seed=0, provenance={})
-    event = ZCDpEvent(Fraction(1, 10))
+    event = GdpEvent(Fraction(1, 10))
     answer = NoisyMarginal(("age/2", "sex"), summed.astype(np.int64), 2.0, event, coarse)
     (section,) = utility_of(table, [answer])
     assert section.columns == ("age", "sex")

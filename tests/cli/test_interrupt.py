@@ -50,7 +50,7 @@ def test_an_interrupt_during_the_fit_says_that_the_charge_stays(
     line = json.loads(run("ledger", "show", "--json").out)["data_sets"][0]["releases"][0]
     assert line["state"] == "settled"
     assert line["questions"] > 0
-    assert line["costs"].startswith("rho 0.0")
+    assert line["costs"].startswith("squared mu 0.0")
 
 
 class Watcher:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dpsynth.accounting.events import ZCDpEvent
+from dpsynth.accounting.events import GdpEvent
 from dpsynth.ledger import Ledger
 from tests.cli.command_line import Run
 
@@ -25,7 +25,7 @@ def reserve(books: Ledger, release_id: str) -> object:
         "clinic",
         release_id=release_id,
         purpose="fit mwem",
-        event=ZCDpEvent(Fraction(1, 100)),
+        event=GdpEvent(Fraction(1, 100)),
         asked="epsilon 0.6, delta 1e-06",
         unit="one row",
         certifiable=True,
@@ -35,7 +35,7 @@ def reserve(books: Ledger, release_id: str) -> object:
 def fill(books: Ledger) -> None:
     """Write one settled, one interrupted, one void and one exported release."""
     cheap = books.open(reserve(books, "cheap"))  # type: ignore[arg-type]
-    books.settle(cheap, [("count", ZCDpEvent(Fraction(1, 400)))])
+    books.settle(cheap, [("count", GdpEvent(Fraction(1, 400)))])
     books.note("clinic", "exported", release_id="cheap")
     books.open(reserve(books, "crashed"))  # type: ignore[arg-type]
     books.void(reserve(books, "given-up"))  # type: ignore[arg-type]
@@ -48,15 +48,15 @@ def test_each_release_is_a_block_with_what_was_asked_and_what_it_costs_now(run: 
     assert shown.code == 0
     blocks = shown.out.split("\n\n")
     cheap, crashed, given_up = blocks[-3:]
-    assert "spent    rho 0.012500" in shown.out
+    assert "spent    squared mu 0.012500" in shown.out
     for fact in (
         "asked    epsilon 0.6, delta 1e-06",
-        "rho 0.002500 of rho 0.010000",
+        "squared mu 0.002500 of squared mu 0.010000",
         "settled, questions asked: 1",
         "exported",
     ):
         assert fact in cheap
-    assert "rho 0.010000, in full" in crashed
+    assert "squared mu 0.010000, in full" in crashed
     assert "state    open" in crashed
     assert "costs    nothing" in given_up
     assert max(len(line) for line in shown.out.splitlines()) <= 80
@@ -72,7 +72,7 @@ def test_recover_leaves_what_may_still_run_alone(run: Run, books: Ledger) -> Non
     shown = run("ledger", "show")
     assert "settled in full after a crash" in shown.out
     lines = json.loads(run("ledger", "show", "--json").out)["data_sets"][0]["releases"]
-    assert {line["release"]: line["costs"] for line in lines}["crashed"] == "rho 0.010000, in full"
+    assert {line["release"]: line["costs"] for line in lines}["crashed"] == "squared mu 0.010000, in full"
 
 
 @pytest.mark.parametrize("command", ["show", "verify", "recover"])

@@ -20,7 +20,7 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
 
     dry = run("release", data_file, "--schema", schema_file, *CLAIM, "--out", out, "--dry-run")
     assert dry.code == 0
-    for fact in ("clinic", "one row", "epsilon 1, delta 1e-06", "left after", "add up by rho", "gate"):
+    for fact in ("clinic", "one row", "epsilon 1, delta 1e-06", "left after", "add up by squared mu", "gate"):
         assert fact in dry.err
     assert json.loads(run("ledger", "show", "--json").out)["head"]["index"] == 1
 

@@ -34,7 +34,7 @@ class Tape:
     """Everything that crossed the door in one fit, in order."""
 
     schema: Schema
-    rho: Fraction = Fraction(0)
+    mu_squared: Fraction = Fraction(0)
     exchanges: list[Exchange] = field(default_factory=list)
 
 
@@ -58,8 +58,8 @@ class Recorder:
     @contextmanager
     def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
         with self._curator.within(budget, purpose=purpose) as session:
-            self.tape.rho = session.rho
-            self.tape.exchanges.append(Exchange(("within", str(budget), purpose), session.rho))
+            self.tape.mu_squared = session.mu_squared
+            self.tape.exchanges.append(Exchange(("within", str(budget), purpose), session.mu_squared))
             yield _RecordedSession(session, self.tape)
 
     def __getattr__(self, name: str) -> object:
@@ -73,33 +73,33 @@ class _RecordedSession:
         self._tape = tape
 
     @property
-    def rho(self) -> Fraction:
-        return self._session.rho
+    def mu_squared(self) -> Fraction:
+        return self._session.mu_squared
 
     @property
-    def remaining_rho(self) -> Fraction:
-        remaining = self._session.remaining_rho
-        self._tape.exchanges.append(Exchange(("remaining_rho",), remaining))
+    def remaining_mu_squared(self) -> Fraction:
+        remaining = self._session.remaining_mu_squared
+        self._tape.exchanges.append(Exchange(("remaining_mu_squared",), remaining))
         return remaining
 
     def measure(
-        self, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping] | None = None
+        self, clique: Clique, mu_squared: Fraction, *, groupings: Mapping[str, Grouping] | None = None
     ) -> NoisyMarginal:
-        answer = self._session.measure(clique, rho, groupings=groupings)
-        self._tape.exchanges.append(Exchange(("measure", clique, rho, dict(groupings or {})), answer))
+        answer = self._session.measure(clique, mu_squared, groupings=groupings)
+        self._tape.exchanges.append(Exchange(("measure", clique, mu_squared, dict(groupings or {})), answer))
         return answer
 
     def select(
         self,
         estimates: Mapping[Clique, NDArray[np.float64]],
-        rho: Fraction,
+        mu_squared: Fraction,
         *,
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
         groupings: Mapping[str, Grouping] | None = None,
     ) -> Clique:
-        request = _select_request(estimates, rho, weights, penalties, groupings)
-        answer = self._session.select(estimates, rho, weights=weights, penalties=penalties, groupings=groupings)
+        request = _select_request(estimates, mu_squared, weights, penalties, groupings)
+        answer = self._session.select(estimates, mu_squared, weights=weights, penalties=penalties, groupings=groupings)
         self._tape.exchanges.append(Exchange(request, answer))
         return answer
 
@@ -135,45 +135,45 @@ class Player:
     @contextmanager
     def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
         self.next(("within", str(budget), purpose))
-        yield _PlayedSession(self, self._tape.rho)
+        yield _PlayedSession(self, self._tape.mu_squared)
 
 
 class _PlayedSession:
-    def __init__(self, player: Player, rho: Fraction) -> None:
+    def __init__(self, player: Player, mu_squared: Fraction) -> None:
         self._player = player
-        self._rho = rho
+        self._mu_squared = mu_squared
 
     @property
-    def rho(self) -> Fraction:
-        return self._rho
+    def mu_squared(self) -> Fraction:
+        return self._mu_squared
 
     @property
-    def remaining_rho(self) -> Fraction:
-        answer: Fraction = self._player.next(("remaining_rho",))
+    def remaining_mu_squared(self) -> Fraction:
+        answer: Fraction = self._player.next(("remaining_mu_squared",))
         return answer
 
     def measure(
-        self, clique: Clique, rho: Fraction, *, groupings: Mapping[str, Grouping] | None = None
+        self, clique: Clique, mu_squared: Fraction, *, groupings: Mapping[str, Grouping] | None = None
     ) -> NoisyMarginal:
-        answer: NoisyMarginal = self._player.next(("measure", clique, rho, dict(groupings or {})))
+        answer: NoisyMarginal = self._player.next(("measure", clique, mu_squared, dict(groupings or {})))
         return answer
 
     def select(
         self,
         estimates: Mapping[Clique, NDArray[np.float64]],
-        rho: Fraction,
+        mu_squared: Fraction,
         *,
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
         groupings: Mapping[str, Grouping] | None = None,
     ) -> Clique:
-        answer: Clique = self._player.next(_select_request(estimates, rho, weights, penalties, groupings))
+        answer: Clique = self._player.next(_select_request(estimates, mu_squared, weights, penalties, groupings))
         return answer
 
 
 def _select_request(
     estimates: Mapping[Clique, NDArray[np.float64]],
-    rho: Fraction,
+    mu_squared: Fraction,
     weights: Mapping[Clique, int],
     penalties: Mapping[Clique, float],
     groupings: Mapping[str, Grouping] | None,
@@ -181,6 +181,6 @@ def _select_request(
     return (
         "select",
         tuple((clique, estimates[clique].tobytes(), weights[clique], penalties[clique]) for clique in estimates),
-        rho,
+        mu_squared,
         dict(groupings or {}),
     )

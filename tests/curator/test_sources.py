@@ -188,7 +188,7 @@ def test_what_a_failing_producer_says_is_dropped_and_the_reservation_is_spent() 
     while said is not None:
         assert SECRET not in str(said)
         said = said.__cause__ or said.__context__
-    assert books.spent("clinic").rho
+    assert books.spent("clinic").mu_squared
 
 
 def test_a_stream_that_can_be_had_once_is_enough() -> None:

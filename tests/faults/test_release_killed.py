@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.accounting.zcdp import rho_from_budget
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.ledger import Ledger
 from tests.cli.conftest import HEADER, SCHEMA, records
 
@@ -87,8 +87,8 @@ def test_a_killed_release_stays_charged(clinic: Path) -> None:
             books.verify()
             books.recover()
             spent = books.spent("clinic")
-            assert spent.rho is not None
+            assert spent.mu_squared is not None
             # A release that ended by itself settled at what it asked, which rounding keeps just below its allowance.
-            assert spent.rho >= touched * rho_from_budget(CLAIM) * 99 / 100
+            assert spent.mu_squared >= touched * mu_squared_from_budget(CLAIM) * 99 / 100
         assert (clinic / f"release{number}").exists() or "done" not in said
     assert touched > 0

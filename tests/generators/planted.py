@@ -11,7 +11,7 @@ import pandas as pd
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import cost_of
-from dpsynth.accounting.zcdp import rho_from_budget
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.curator import Curator
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.ledger import Ledger
@@ -54,9 +54,9 @@ def fitted(generator: Any, curator: Curator) -> FittedGraphicalModel:
 
 
 def share_spent(curator: Curator) -> float:
-    """Return the charged part of the rho that the budget buys."""
-    charged = sum((cost_of(event).rho or Fraction(0) for _, event in curator.charged), Fraction(0))
-    return float(charged / rho_from_budget(BUDGET))
+    """Return the charged part of the squared mu that the budget buys."""
+    charged = sum((cost_of(event).mu_squared or Fraction(0) for _, event in curator.charged), Fraction(0))
+    return float(charged / mu_squared_from_budget(BUDGET))
 
 
 def pair_error(made: FittedGraphicalModel) -> float:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpsynth.accounting.events import ZCDpEvent
+from dpsynth.accounting.events import GdpEvent
 from dpsynth.curator import Curator
 from dpsynth.curator.queries import NoisyMarginal
 from dpsynth.generators.aim import AIM
@@ -42,7 +42,7 @@ LEVELS = (32, 12, 5)
 def marginals(seed: int = 0) -> list[NoisyMarginal]:
     rng = np.random.default_rng(seed)
     return [
-        NoisyMarginal((column.name,), rng.integers(-20, 200, column.size), 5.0, ZCDpEvent(Fraction(1, 100)))
+        NoisyMarginal((column.name,), rng.integers(-20, 200, column.size), 5.0, GdpEvent(Fraction(1, 100)))
         for column in SCHEMA.columns
     ]
 
@@ -144,7 +144,7 @@ def test_rules_stand_on_versions_that_no_rule_is_too_coarse_for(seed: int, level
     """Put back onto codes, the masks say exactly what the schema says."""
     rng = np.random.default_rng(seed)
     answers = [
-        NoisyMarginal((column.name,), rng.integers(-20, 200, column.size), 5.0, ZCDpEvent(Fraction(1, 100)))
+        NoisyMarginal((column.name,), rng.integers(-20, 200, column.size), 5.0, GdpEvent(Fraction(1, 100)))
         for column in RULED.columns
     ]
     made = multi_resolution(RULED, answers, levels)

@@ -79,8 +79,9 @@ def test_truth_values_have_nothing_to_merge() -> None:
 def test_the_measured_groups_fit_the_public_bound_and_cost_the_columns_share() -> None:
     opened = curator(schema())
     with opened.within(BUDGET, purpose="test") as session:
-        working = measure_working_domain(session, schema(), session.rho / 2)
-        assert Fraction(49, 100) * session.rho <= session.rho - session.remaining_rho <= session.rho / 2
+        working = measure_working_domain(session, schema(), session.mu_squared / 2)
+        spent = (session.mu_squared - session.remaining_mu_squared) / session.mu_squared
+        assert Fraction(49, 100) <= spent <= Fraction(1, 2)
     largest = largest_working_domain(schema())
     assert all(size <= most for size, most in zip(working.domain.sizes, largest.sizes, strict=True))
     assert set(working.merged) == set(working.groupings) == {"city", "year"}

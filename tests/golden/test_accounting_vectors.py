@@ -33,7 +33,7 @@ from dpsynth.accounting.gaussian import gaussian_epsilon, noise_multiplier_for
 from dpsynth.accounting.loss_composition import LossComposition
 from dpsynth.accounting.pld import PldAccountant
 from dpsynth.accounting.rdp import RdpAccountant
-from dpsynth.accounting.worst_pairs import WorstPairs
+from dpsynth.accounting.worst_pairs import RangeTreatment, WorstPairs
 from dpsynth.accounting.zcdp import epsilon_from_rho
 from tests.accounting import slow_methods as slow
 
@@ -271,7 +271,7 @@ def test_conversion_of_rho_is_tight(vector: Conversion) -> None:
 def test_exponential_mechanism_three_ways() -> None:
     """Plain DP 3.1729, worst pair 1.76831, zCDP 1.65998; exact moments do better, the non-adaptive best is 1.5336."""
     event = SelfComposedDpEvent(ExponentialDpEvent(Fraction(1, 10)), 50)
-    pairs = WorstPairs.of([(ExponentialDpEvent(Fraction(1, 10)), 50)], pair_ranges=True)
+    pairs = WorstPairs.of([(ExponentialDpEvent(Fraction(1, 10)), 50)], RangeTreatment.AS_PAIRS)
     assert list(pairs.pairs) == [ExponentialPair(0.1)]
     assert LossComposition.of(pairs, 1e-25, added=False).epsilon(1e-6) == pytest.approx(1.76831, rel=2e-5)
     second = slow.fourier_epsilon([(slow.exponential_law(0.1), 50)], 1e-6, spacing=1e-4, reach=10.0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
-from dpsynth.accounting.events import DpEvent, ZCDpEvent
+from dpsynth.accounting.events import DpEvent, GdpEvent
 from dpsynth.errors import LedgerCorrupted
 from dpsynth.ledger.account import is_at_most
 from dpsynth.ledger.books import Books, checked_books
@@ -131,13 +131,15 @@ def test_the_quick_check_of_all_prefixes_agrees_with_the_slow_one(steps: list[tu
 
 def test_costs_are_compared_part_by_part_and_none_is_infinity() -> None:
     half, one = Fraction(1, 2), Fraction(1)
-    bounded = PrivacyCost(rho=half, epsilon=half, delta=half)
+    bounded = PrivacyCost(rho=half, epsilon=half, delta=half, mu_squared=half)
     for larger in (
-        PrivacyCost(rho=one, epsilon=half, delta=half),
-        PrivacyCost(rho=half, epsilon=one, delta=half),
-        PrivacyCost(rho=half, epsilon=half, delta=one),
-        PrivacyCost(rho=None, epsilon=half, delta=half),
-        PrivacyCost(rho=half, epsilon=None, delta=half),
+        PrivacyCost(rho=one, epsilon=half, delta=half, mu_squared=half),
+        PrivacyCost(rho=half, epsilon=one, delta=half, mu_squared=half),
+        PrivacyCost(rho=half, epsilon=half, delta=one, mu_squared=half),
+        PrivacyCost(rho=None, epsilon=half, delta=half, mu_squared=half),
+        PrivacyCost(rho=half, epsilon=None, delta=half, mu_squared=half),
+        PrivacyCost(rho=half, epsilon=half, delta=half, mu_squared=one),
+        PrivacyCost(rho=half, epsilon=half, delta=half),
     ):
         assert is_at_most(bounded, larger)
         assert not is_at_most(larger, bounded)
@@ -147,7 +149,7 @@ def test_costs_are_compared_part_by_part_and_none_is_infinity() -> None:
 
 def test_an_infinite_reservation_that_is_settled_leaves_no_infinity_behind() -> None:
     budget = dataclasses.replace(BUDGET, budget=PrivacyBudget(1, Decimal("1e-6")))
-    rho = ZCDpEvent(Fraction(1, 1000))
+    rho = GdpEvent(Fraction(1, 1000))
     books = checked_books(chained(budget, said(EntryKind.RESERVE, rho), OPEN))
     assert books.account(DATASET).spent.epsilon is None
     books = checked_books(

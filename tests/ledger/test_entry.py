@@ -26,8 +26,8 @@ def test_an_entry_is_its_statement_and_its_place() -> None:
     assert entry.content() == NOTE.content()
     assert entry.head == (1, entry.digest)
     assert read_entry(entry.stored(), canonical=True) == entry
-    # What is set aside for events with a delta is written inside the budget.
-    names = {field.name for field in dataclasses.fields(LedgerEntry)} - {"event_delta"}
+    # What is set aside for events with a delta, and the filter, are written inside the budget.
+    names = {field.name for field in dataclasses.fields(LedgerEntry)} - {"event_delta", "filter_kind"}
     assert set(entry.to_json()) == names | {"format"}
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, cost_of
-from dpsynth.accounting.events import ApproximateDpEvent, NonPrivateDpEvent, ZCDpEvent
-from dpsynth.accounting.zcdp import rho_from_budget
+from dpsynth.accounting.events import ApproximateDpEvent, GdpEvent, NonPrivateDpEvent
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.errors import (
     BudgetExceeded,
     BudgetNotSet,
@@ -146,7 +146,7 @@ class TestExactness:
                 "visits",
                 release_id="r1",
                 purpose="fit",
-                event=ZCDpEvent(rho_from_budget(budget)),
+                event=GdpEvent(mu_squared_from_budget(budget)),
                 asked=str(budget),
                 unit=UNIT,
                 certifiable=True,
@@ -159,7 +159,7 @@ class TestExactness:
                 fit(ledger, Decimal("0.9"))
             fits = refused.value.largest_epsilon
             assert refused.value.delta == Decimal("1e-6")
-            assert Decimal("0.4") < fits < Decimal("0.9")  # rho adds up more gently than epsilon
+            assert Decimal("0.4") < fits < Decimal("0.9")  # squared mu adds up more gently than epsilon
             assert f"epsilon {fits} at delta" in str(refused.value)
             with pytest.raises(BudgetExceeded):
                 fit(ledger, fits + Decimal("0.001"))
@@ -230,7 +230,7 @@ class TestStates:
     def test_settling_for_another_kind_of_cost_is_refused(self, ledger: Ledger) -> None:
         token = opened(ledger, "0.4")
         with pytest.raises(LedgerError, match="charged more than it had reserved"):
-            ledger.settle(token, [("age", ZCDpEvent(Fraction(1, 1000)))])
+            ledger.settle(token, [("age", GdpEvent(Fraction(1, 1000)))])
 
     def test_a_token_settles_once(self, ledger: Ledger) -> None:
         token = opened(ledger, "0.4")

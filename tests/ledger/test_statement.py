@@ -16,9 +16,11 @@ from dpsynth.accounting.events import (
     ComposedDpEvent,
     DiscreteGaussianDpEvent,
     ExponentialDpEvent,
+    GdpEvent,
     SelfComposedDpEvent,
     ZCDpEvent,
 )
+from dpsynth.accounting.filter import FilterKind
 from dpsynth.errors import DpsynthError
 from dpsynth.ledger.authorship import current_actor, current_time, new_salt
 from dpsynth.ledger.chain import canonical_json
@@ -27,6 +29,7 @@ from dpsynth.ledger.statement import Charge, EntryKind, Statement, statement_fro
 FRACTIONS = st.fractions(min_value=0, max_value=10)
 SIMPLE = st.one_of(
     st.builds(ZCDpEvent, FRACTIONS),
+    st.builds(GdpEvent, FRACTIONS),
     st.builds(ExponentialDpEvent, FRACTIONS),
     st.builds(DiscreteGaussianDpEvent, st.fractions(min_value=Fraction(1, 100), max_value=10**9), st.integers(1, 99)),
     st.builds(ApproximateDpEvent, st.decimals(0, 9, places=9), st.decimals(0, 1, places=12)),
@@ -47,7 +50,8 @@ STATEMENTS = st.builds(
     release_id=WORDS,
     purpose=WORDS,
     reservation=st.none() | st.integers(1, 10**6),
-    budget=st.none() | st.just(PrivacyBudget("0.30", "1e-9")),
+    budget=st.just(PrivacyBudget("0.30", "1e-9")),
+    filter_kind=st.sampled_from(FilterKind),
     charges=st.lists(st.builds(Charge, WORDS, EVENTS), max_size=3).map(tuple),
     asked=WORDS,
     unit=WORDS,
@@ -75,9 +79,25 @@ def test_there_and_back(said: Statement) -> None:
     assert canonical_json(read.content()) == spelled
 
 
+def test_a_budget_that_names_no_filter_keeps_its_old_meaning_and_spelling() -> None:
+    content = example()
+    assert isinstance(content["budget"], dict)
+    del content["budget"]["filter"]
+    read = statement_from_content(content)
+    assert read.filter_kind is FilterKind.ZERO_CONCENTRATED
+    assert read.content() == content
+    assert statement_from_content({**content, "budget": None}).budget is None
+
+
 def test_exact_numbers_are_kept_as_written() -> None:
     content = example()
-    assert content["budget"] == {"epsilon": "1", "delta": "0.000001", "event_delta": "0", "policy": "adaptive"}
+    assert content["budget"] == {
+        "epsilon": "1",
+        "delta": "0.000001",
+        "event_delta": "0",
+        "policy": "adaptive",
+        "filter": "gaussian",
+    }
     assert content["charges"] == [
         {"purpose": "count", "event": {"event": "ApproximateDp", "epsilon": "0.1", "delta": "0"}}
     ]
@@ -116,6 +136,8 @@ def test_a_missing_or_extra_field_is_refused(key: str) -> None:
         ("budget", {"epsilon": "nan", "delta": "0", "event_delta": "0", "policy": "adaptive"}),
         ("budget", {"epsilon": "1", "delta": "0", "event_delta": "-1", "policy": "adaptive"}),
         ("budget", {"epsilon": 1, "delta": "0", "event_delta": "0", "policy": "adaptive"}),
+        ("budget", {"epsilon": "1", "delta": "0", "event_delta": "0", "policy": "adaptive", "filter": "newest"}),
+        ("budget", {"epsilon": "1", "delta": "0", "event_delta": "0", "policy": "adaptive", "also": "gaussian"}),
         ("charges", {}),
         ("charges", ["count"]),
         ("charges", [{"purpose": "count", "event": {"event": "Free"}}]),

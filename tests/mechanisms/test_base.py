@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from dpsynth.errors import InvalidInput
 from dpsynth.mechanisms import (
-    DiscreteGaussianMechanism,
     DiscreteLaplaceMechanism,
     ExponentialMechanism,
     Mechanism,
+    RoundedGaussianMechanism,
     Sensitivity,
 )
 from dpsynth.randomness import SystemNoise
@@ -49,7 +49,7 @@ def test_impossible_sensitivities_are_refused(l1: int, squared_l2: int, linf: in
 def test_mechanisms_meet_the_protocol() -> None:
     sensitivity, noise = Sensitivity(2, 4, 2), SystemNoise()
     adders: list[Mechanism[np.ndarray, np.ndarray]] = [
-        DiscreteGaussianMechanism(Fraction(9)),
+        RoundedGaussianMechanism(Fraction(9)),
         DiscreteLaplaceMechanism(Fraction(3)),
     ]
     chooser: Mechanism[np.ndarray, int] = ExponentialMechanism(Fraction(1))
@@ -62,10 +62,9 @@ def test_mechanisms_meet_the_protocol() -> None:
 
 
 def test_the_event_follows_the_query_not_the_mechanism() -> None:
-    gaussian = DiscreteGaussianMechanism(Fraction(9))
-    assert gaussian.event(Sensitivity(2, 4, 2)).squared_sensitivity == 4
-    assert gaussian.event(Sensitivity(3, 9, 3)).squared_sensitivity == 9
-    assert gaussian.event(Sensitivity(3, 9, 3)).variance == 9
+    gaussian = RoundedGaussianMechanism(Fraction(9))
+    assert gaussian.event(Sensitivity(2, 4, 2)).noise_multiplier == 1.5
+    assert gaussian.event(Sensitivity(3, 9, 3)).noise_multiplier == 1
     laplace = DiscreteLaplaceMechanism(Fraction(3))
     assert laplace.event(Sensitivity(2, 4, 2)).sensitivity == 2
     assert laplace.event(Sensitivity(2, 4, 2)).scale == 3
@@ -74,7 +73,7 @@ def test_the_event_follows_the_query_not_the_mechanism() -> None:
 
 @pytest.mark.parametrize(
     "mechanism",
-    [DiscreteGaussianMechanism(Fraction(9)), DiscreteLaplaceMechanism(Fraction(3)), ExponentialMechanism(Fraction(1))],
+    [RoundedGaussianMechanism(Fraction(9)), DiscreteLaplaceMechanism(Fraction(3)), ExponentialMechanism(Fraction(1))],
 )
 @pytest.mark.parametrize(
     "value", [np.array([98765.25]), np.array([98765], dtype=np.int32), np.array(["98765"]), [98765], 98765, None]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dpsynth.accounting.cost import cost_of
 from dpsynth.errors import InvalidInput
 from dpsynth.mechanisms import ExponentialMechanism, Sensitivity
 from dpsynth.mechanisms.exponential import SMALLEST_EPSILON, _weigher
@@ -110,12 +111,11 @@ def test_one_candidate_and_a_hundred_thousand() -> None:
 
 
 @given(st.fractions(Fraction(1, 10**9), 100))
-def test_for_rho_costs_at_most_what_was_asked_and_nearly_all_of_it(rho: Fraction) -> None:
-    event = ExponentialMechanism.for_rho(rho).event(ONE_POINT)
-    cost = event.epsilon**2 / 8
-    charged = Fraction(-(-cost * 10**12 // 1), 10**12)
-    assert cost <= charged <= rho
-    assert cost >= (rho - Fraction(1, 10**12)) * Fraction(9999, 10_000)
+def test_for_mu_squared_costs_at_most_what_was_asked_and_nearly_all_of_it(mu_squared: Fraction) -> None:
+    charged = cost_of(ExponentialMechanism.for_mu_squared(mu_squared).event(ONE_POINT)).mu_squared
+    assert charged is not None
+    assert charged <= mu_squared
+    assert charged >= (mu_squared - Fraction(2, 10**12)) * Fraction(9999, 10_000)
 
 
 @pytest.mark.parametrize("epsilon", [Fraction(0), Fraction(-1), Fraction(2000), Fraction(1, 2**50), 1.0, 1])

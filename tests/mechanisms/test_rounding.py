@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpsynth.errors import InvalidInput
-from dpsynth.mechanisms.rounding import chargeable, root_rounded_down, rounded_up
+from dpsynth.mechanisms.rounding import chargeable, next_larger, root_rounded_down, rounded_up
 
 positive = st.builds(Fraction, st.integers(1, 10**30), st.integers(1, 10**30))
 
@@ -19,6 +19,7 @@ def test_rounded_up_is_never_below_and_within_half_a_thousandth(parameter: Fract
     rounded = rounded_up(parameter)
     assert parameter <= rounded <= parameter * (1 + Fraction(1, 2048))
     assert rounded_up(rounded) == rounded
+    assert rounded < next_larger(rounded) == rounded_up(rounded * (1 + Fraction(1, 10**9)))
     assert rounded.numerator < 2**12 or rounded.denominator == 1
 
 
@@ -29,19 +30,20 @@ def test_short_binary_numbers_stay_as_they_are(mantissa: int, exponent: int) -> 
 
 
 @given(positive)
-def test_roots_are_never_above_and_within_a_millionth(square: Fraction) -> None:
-    root = root_rounded_down(square)
-    assert root**2 <= square <= (root * (1 + Fraction(1, 2**22))) ** 2
+def test_roots_are_floats_never_above_and_as_near_as_floats_are(square: Fraction) -> None:
+    root = root_rounded_down(square, bits=52)
+    assert root**2 <= square <= (root * (1 + Fraction(1, 2**52))) ** 2
+    assert Fraction(float(root)) == root
 
 
 @given(st.fractions(Fraction(1, 10**12), 100))
-def test_chargeable_is_a_whole_number_of_ledger_units(rho: Fraction) -> None:
-    rounded = chargeable(rho)
-    assert 0 <= rho - rounded < Fraction(1, 10**12)
+def test_chargeable_is_a_whole_number_of_ledger_units(amount: Fraction) -> None:
+    rounded = chargeable(amount)
+    assert 0 <= amount - rounded < Fraction(1, 10**12)
     assert (rounded * 10**12).denominator == 1
 
 
-@pytest.mark.parametrize("rho", [Fraction(0), Fraction(-1), Fraction(1, 10**13)])
-def test_nothing_left_to_charge_is_refused(rho: Fraction) -> None:
+@pytest.mark.parametrize("amount", [Fraction(0), Fraction(-1), Fraction(1, 10**13)])
+def test_nothing_left_to_charge_is_refused(amount: Fraction) -> None:
     with pytest.raises(InvalidInput):
-        chargeable(rho)
+        chargeable(amount)

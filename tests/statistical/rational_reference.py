@@ -3,7 +3,8 @@
 Nothing is shared with the tables of the package: no cumulative function, no fixed point, no array. Every coin has a
 rational probability and is decided by uniform integers.
 
-Source: Canonne, Kamath, Steinke, "The Discrete Gaussian for Differential Privacy" (2004.00010), Algorithms 1 to 3.
+Source: Canonne, Kamath, Steinke, "The Discrete Gaussian for Differential Privacy" (2004.00010), algorithms 1 and 2;
+Karney, "Sampling Exactly from the Normal Distribution" (2016), algorithm N.
 """
 
 from __future__ import annotations
@@ -49,14 +50,18 @@ def discrete_laplace(scale: Fraction, uniform_below: UniformBelow) -> int:
         return -magnitude if negative else magnitude
 
 
-def discrete_gaussian(variance: Fraction, uniform_below: UniformBelow) -> int:
-    """Return one draw with P(x) proportional to exp(-x**2 / (2 variance)) (Algorithm 3)."""
-    scale = math.isqrt(math.floor(variance)) + 1
+def rounded_gaussian(variance: Fraction, uniform_below: UniformBelow) -> int:
+    """Return one normal number of this variance, rounded (algorithm N, its uniform deviate to 64 binary digits)."""
     while True:
-        candidate = discrete_laplace(Fraction(scale), uniform_below)
-        excess = abs(candidate) - variance / scale
-        if exponential_coin(excess**2 / (2 * variance), uniform_below):
-            return candidate
+        whole = 0
+        while exponential_coin(Fraction(1, 2), uniform_below):
+            whole += 1
+        part = Fraction(uniform_below(1 << 64), 1 << 64)
+        if exponential_coin(Fraction(whole * (whole - 1), 2), uniform_below) and exponential_coin(
+            part * (2 * whole + part) / 2, uniform_below
+        ):
+            magnitude = (math.isqrt(math.floor(4 * variance * (whole + part) ** 2)) + 1) // 2
+            return magnitude if uniform_below(2) else -magnitude
 
 
 def exponential_choice(scores: Sequence[int], rate: Fraction, uniform_below: UniformBelow) -> int:

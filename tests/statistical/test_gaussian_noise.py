@@ -1,4 +1,4 @@
-"""Discrete Gaussian noise fits its distribution, and a tenth too little or too much noise does not."""
+"""Rounded Gaussian noise fits its distribution, and a tenth too little or too much noise does not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dpsynth.mechanisms import DiscreteGaussianMechanism, Sensitivity
+from dpsynth.mechanisms import RoundedGaussianMechanism, Sensitivity
 from dpsynth.randomness import NoiseSource
 from tests.statistical.goodness_of_fit import (
     Ints,
@@ -32,7 +32,7 @@ TOO_SMALL, TOO_LARGE = Fraction(81, 100), Fraction(121, 100)  # of the variance:
 
 def draw(variance: Fraction, noise: NoiseSource, count: int = DRAWS) -> Ints:
     zeros = np.zeros(count, dtype=np.int64)
-    return DiscreteGaussianMechanism(variance)(zeros, sensitivity=Sensitivity(1, 1, 1), noise=noise)
+    return RoundedGaussianMechanism(variance)(zeros, sensitivity=Sensitivity(1, 1, 1), noise=noise)
 
 
 @pytest.mark.parametrize("variance", SMALL)

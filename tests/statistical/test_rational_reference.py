@@ -10,13 +10,13 @@ import pytest
 from scipy import stats
 
 from dpsynth.mechanisms import (
-    DiscreteGaussianMechanism,
     DiscreteLaplaceMechanism,
     ExponentialMechanism,
+    RoundedGaussianMechanism,
     Sensitivity,
 )
 from tests.statistical.goodness_of_fit import Ints, chi_square_p, gaussian_pmf, laplace_pmf
-from tests.statistical.rational_reference import discrete_gaussian, discrete_laplace, exponential_choice
+from tests.statistical.rational_reference import discrete_laplace, exponential_choice, rounded_gaussian
 from tests.statistical.significance import SIGNIFICANCE, seeded_integers, seeded_noise
 
 DRAWS = 6000
@@ -47,13 +47,13 @@ def choice(epsilon: Fraction, uniform_below: Callable[[int], int]) -> int:
 
 def test_gaussian() -> None:
     variance = Fraction(22, 7)
-    drawn, pmf = reference(discrete_gaussian, variance, 31), gaussian_pmf(float(variance))
+    drawn, pmf = reference(rounded_gaussian, variance, 31), gaussian_pmf(float(variance))
     assert chi_square_p(drawn, pmf) > SIGNIFICANCE
-    mechanism = DiscreteGaussianMechanism(variance)
+    mechanism = RoundedGaussianMechanism(variance)
     fast = mechanism(np.zeros(20 * DRAWS, dtype=np.int64), sensitivity=ONE_ROW, noise=seeded_noise(31))
     assert same_distribution_p(drawn, fast) > SIGNIFICANCE
     for wrong in (Fraction(8, 10) ** 2, Fraction(12, 10) ** 2):
-        other = reference(discrete_gaussian, wrong * variance, 32)
+        other = reference(rounded_gaussian, wrong * variance, 32)
         assert chi_square_p(other, pmf) < SIGNIFICANCE
         assert same_distribution_p(other, fast) < SIGNIFICANCE
 
@@ -89,4 +89,4 @@ def test_exponential_choice() -> None:
 @pytest.mark.parametrize("variance", [Fraction(1, 100), Fraction(10**8)])
 def test_extreme_variances_end(variance: Fraction) -> None:
     uniform_below = seeded_integers(37).randrange
-    assert abs(discrete_gaussian(variance, uniform_below)) < 10 * float(variance) ** 0.5 + 1
+    assert abs(rounded_gaussian(variance, uniform_below)) < 10 * float(variance) ** 0.5 + 1
