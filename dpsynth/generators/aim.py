@@ -102,7 +102,7 @@ class AIM:
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
-            measurements=(*answers, *working.single_codes),
+            measurements=(*answers, *working.groundwork),
             merged=working.merged,
             provenance={
                 "generator": self.name,

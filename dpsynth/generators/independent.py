@@ -47,7 +47,7 @@ class Independent:
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
-            measurements=(*working.columns, *working.single_codes),
+            measurements=(*working.columns, *working.groundwork),
             merged=working.merged,
             provenance={"generator": self.name},
         )

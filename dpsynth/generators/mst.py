@@ -95,7 +95,7 @@ class MST:
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
-            measurements=(*answers, *working.single_codes),
+            measurements=(*answers, *working.groundwork),
             merged=working.merged,
             provenance={
                 "generator": self.name,

@@ -103,7 +103,7 @@ class MWEM:
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
-            measurements=(*answers, *working.single_codes),
+            measurements=(*answers, *working.groundwork),
             merged=working.merged,
             provenance={"generator": self.name, "rounds": str(rounds), **self._parameters()},
         )

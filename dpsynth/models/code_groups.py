@@ -1,7 +1,7 @@
 """Which codes of a column are told apart when pairs are measured: rules that read released noisy counts.
 
-Every rule returns one group number per code, 0 to k - 1 without a gap. Codes of different atoms never share a group:
-an atom is a set of codes that something else in the model has to keep apart, such as the missing slot.
+Every rule returns one group number per code, 0 to k - 1 in the order of first codes, without a gap. Codes of different
+atoms never share a group: an atom is a set of codes that must be kept apart from the others, such as the missing slot.
 """
 
 from __future__ import annotations
@@ -10,15 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.models.factor import Floats
+from dpsynth.models.merged_column import steps_that_stand_out
 
 Groups = NDArray[np.int64]
 
 NOISE_LEVEL = 3.0
 """Standard deviations: a count below this many cannot be told from nothing."""
 
+ROOTS, BRANCHES = 16, 4
+"""A tree over ordered codes begins with so many nodes, and each is cut into so many parts."""
+
+DENSE = 10.0
+"""Standard deviations above which a node is worth cutting."""
+
 
 def merged_where_rare(counts: Floats, stddev: float, atoms: Groups, *, most: int) -> Groups:
-    """Return groups in which each frequent code stands alone and the rare ones of each atom are together, at the end.
+    """Return groups in which each frequent code stands alone and the rare ones of each atom are together.
 
     Frequent are codes whose noisy count exceeds `NOISE_LEVEL` standard deviations, at most the `most` largest.
 
@@ -35,7 +42,7 @@ def merged_where_rare(counts: Floats, stddev: float, atoms: Groups, *, most: int
         kept = np.argsort(-counts, kind="stable")[:most]
         frequent[:] = False
         frequent[kept] = True
-    return within_atoms(np.where(frequent, np.cumsum(frequent) - 1, frequent.sum()), atoms)
+    return within_atoms(np.where(frequent, np.arange(1, len(counts) + 1), 0), atoms)
 
 
 def merged_with_neighbours(counts: Floats, stddev: float, atoms: Groups) -> Groups:
@@ -52,12 +59,13 @@ def merged_with_neighbours(counts: Floats, stddev: float, atoms: Groups) -> Grou
     return within_atoms(groups, atoms)
 
 
-def equal_mass(counts: Floats, wanted: int, atoms: Groups) -> Groups:
-    """Return contiguous groups, about `wanted`, of about equal noisy mass; a code heavier than its due stands alone.
+def equal_mass(counts: Floats, stddev: float, wanted: int, atoms: Groups) -> Groups:
+    """Return contiguous groups, about `wanted`, of about equal mass; a code heavier than its due stands alone.
 
-    These are approximate quantiles: their edges are as exact as sums of noisy counts are.
+    These are approximate quantiles. Mass is what is left of the noisy counts once noise is smoothed away: over
+    thousands of empty codes, the positive halves of the noise alone would outweigh all records.
     """
-    mass = np.maximum(counts, 0.0)
+    mass = np.maximum(counts.mean() + steps_that_stand_out(counts, stddev), 0.0)
     groups = np.zeros(len(mass), dtype=np.int64)
     left, here, group = float(mass.sum()), 0.0, 0
     for code, weight in enumerate(mass):
@@ -71,8 +79,38 @@ def equal_mass(counts: Floats, wanted: int, atoms: Groups) -> Groups:
     return within_atoms(groups, atoms)
 
 
+def first_nodes(atoms: Groups) -> Groups:
+    """Return the roots of a tree over ordered codes: contiguous nodes, about `ROOTS`, with about equally many codes."""
+    return within_atoms(np.arange(len(atoms)) * min(ROOTS, len(atoms)) // len(atoms), atoms)
+
+
+def split_where_dense(groups: Groups, counts: Floats, stddev: float, *, most: int) -> Groups:
+    """Return the tree one level deeper: each node whose noisy count is large enough is cut into `BRANCHES` parts.
+
+    Large enough is `DENSE` standard deviations: each part would then hold a few of them. If there would be more than
+    `most` nodes, the heaviest are cut first.
+
+    Args:
+        groups: node of each code, shape (codes,).
+        counts: noisy counts of the nodes, shape (nodes,).
+        stddev: standard deviation of their noise.
+        most: most nodes.
+
+    Source: Zhang, Xiao and Xie 2016, "PrivTree"; here every level is measured anew with noise of one size.
+    """
+    sizes = np.bincount(groups)
+    dense = (counts > DENSE * stddev) & (sizes > 1)
+    room = most - len(counts)
+    for node in np.argsort(-counts, kind="stable"):
+        room -= (min(BRANCHES, sizes[node]) - 1) * dense[node]
+        dense[node] &= room >= 0
+    place = np.empty_like(groups)
+    place[np.argsort(groups, kind="stable")] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    parts = np.where(dense[groups], place * np.minimum(BRANCHES, sizes)[groups] // sizes[groups], 0)
+    return within_atoms(groups, parts)
+
+
 def within_atoms(groups: Groups, atoms: Groups) -> Groups:
-    """Return the common refinement of `groups` and `atoms`, numbered by group and then by atom."""
-    _, renumbered = np.unique(groups * (int(atoms.max()) + 1) + atoms, return_inverse=True)
-    refined: Groups = renumbered.astype(np.int64)
-    return refined
+    """Return the common refinement of `groups` and `atoms`, numbered in the order of first codes."""
+    _, first, place = np.unique(groups * (int(atoms.max()) + 1) + atoms, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[place]

@@ -94,24 +94,26 @@ def shares_within(counts: Floats, stddev: float, groups: NDArray[np.int64], tota
         stddev: standard deviation of their noise.
         groups: group of each code, shape (codes,).
         totals: estimated number of records of each group, shape (groups,).
-        ordered: whether neighbouring codes are alike; see `_steps_that_stand_out`, else `_shrunk_to_mean`.
+        ordered: whether neighbouring codes are alike; see `steps_that_stand_out`, else `shrunk_to_mean`.
 
     Privacy: post-processing of released counts.
     """
-    smoothed = _steps_that_stand_out if ordered else _shrunk_to_mean
+    halvings = float(np.log2(len(totals)))  # the groups stand for so many, which were not asked about
     shares = np.ones(len(counts))
     order = np.argsort(groups, kind="stable")
     for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
         if len(members) == 1:
             continue
+        inside = counts[members]
+        deviations = steps_that_stand_out(inside, stddev, halvings) if ordered else shrunk_to_mean(inside, stddev)
         mean = max(float(totals[groups[members[0]]]), 0.0) / len(members)
-        estimate = np.maximum(mean + smoothed(counts[members], stddev), 0.0)
+        estimate = np.maximum(mean + deviations, 0.0)
         total = float(estimate.sum())
         shares[members] = estimate / total if total > 0 else 1.0 / len(members)
     return shares
 
 
-def _shrunk_to_mean(counts: Floats, stddev: float) -> Floats:
+def shrunk_to_mean(counts: Floats, stddev: float) -> Floats:
     """Return deviations from the mean, shrunk by the part of their variance that the noise explains.
 
     Source: Efron and Morris 1973 (empirical Bayes form of James and Stein's estimator).
@@ -124,28 +126,33 @@ def _shrunk_to_mean(counts: Floats, stddev: float) -> Floats:
     return shrunk
 
 
-def _steps_that_stand_out(counts: Floats, stddev: float) -> Floats:
+def steps_that_stand_out(counts: Floats, stddev: float, halvings: float = 0.0) -> Floats:
     """Return deviations from the mean that are made of those Haar steps which the noise does not explain.
 
-    The sequence is halved over and over; the difference of the means of two halves is kept where it exceeds the
-    universal threshold sqrt(2 log n) times its standard deviation and counts as none elsewhere. Spikes survive at
-    their full height, and runs of noise come out flat.
+    The sequence is halved over and over. At the n-th halving there are up to 2^n differences between the means of two
+    halves; one is kept where it exceeds sqrt(2 log 2^n) of its standard deviations, which as many draws of pure noise
+    hardly do, and counts as none elsewhere. Spikes survive at their full height, and runs of noise come out flat.
 
-    Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage"; unbalanced Haar steps.
+    Args:
+        counts: noisy counts of neighbours, shape (codes,).
+        stddev: standard deviation of their noise.
+        halvings: how often a longer sequence was halved to give this one.
+
+    Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage", with one threshold per level;
+    unbalanced Haar steps.
     """
     deviations = np.zeros(len(counts))
-    threshold = np.sqrt(2 * np.log(len(counts))) * stddev
-    waiting = [(0, len(counts))]
+    waiting = [(halvings, 0, len(counts))]
     sums = np.concatenate([[0.0], np.cumsum(counts)])
     while waiting:
-        start, stop = waiting.pop()
+        level, start, stop = waiting.pop()
         if stop - start < 2:
             continue
         middle = (start + stop) // 2
         left, right = middle - start, stop - middle
         step = (sums[middle] - sums[start]) / left - (sums[stop] - sums[middle]) / right
-        if abs(step) > threshold * np.sqrt(1 / left + 1 / right):
+        if abs(step) > stddev * np.sqrt(2 * level * np.log(2) * (1 / left + 1 / right)):
             deviations[start:middle] += step * right / (left + right)
             deviations[middle:stop] -= step * left / (left + right)
-        waiting += [(start, middle), (middle, stop)]
+        waiting += [(level + 1, start, middle), (level + 1, middle, stop)]
     return deviations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,6 +35,7 @@ class Bins:
         minimum: lower end of the declared range; only spikes may lie below.
         maximum: upper end of the declared range; only spikes may lie above.
         whole: whether only whole numbers occur; others are rounded down before they are placed.
+        spikes: numbers that are intervals of their own because the schema says so, in order.
     """
 
     lows: tuple[float, ...]
@@ -42,6 +43,7 @@ class Bins:
     minimum: float
     maximum: float
     whole: bool
+    spikes: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -130,6 +132,31 @@ def edged_bins(edges: Sequence[float], spikes: Iterable[float], *, whole: bool) 
     return _cut(edges[:-1], edges[0], edges[-1], spikes, whole=whole)
 
 
+def subdivided(bins: Bins, cells: int) -> tuple[Bins, tuple[int, ...]]:
+    """Return a finer cut with about `cells` codes, and the code in `bins` that each of its codes lies in.
+
+    Every interval is cut into pieces of equal width, all intervals into equally many; spikes stay as they are.
+    """
+    pieces = [
+        (start, stop, code)
+        for code, (low, high) in enumerate(bins.edges())
+        for start, stop in _equal_parts(low, high, max(1, cells // bins.size), whole=bins.whole)
+    ]
+    lows, highs, codes = zip(*pieces, strict=True)
+    return replace(bins, lows=lows, highs=highs), codes
+
+
+def _equal_parts(low: float, high: float, count: int, *, whole: bool) -> list[tuple[float, float]]:
+    if whole:
+        numbers = int(high) - int(low) + 1
+        count = min(count, numbers)
+        starts = [float(int(low) + numbers * part // count) for part in range(count)]
+    else:
+        between = ((1 - part / count) * low + part / count * high for part in range(count))
+        starts = sorted({min(max(start, low), high) for start in between})
+    return list(zip(starts, [*(_before(start, whole=whole) for start in starts[1:]), high], strict=True))
+
+
 def _check_range(minimum: float, maximum: float, *, whole: bool) -> None:
     largest = LARGEST_WHOLE if whole else LARGEST_NUMBER
     if not (abs(minimum) <= largest and abs(maximum) <= largest):
@@ -145,7 +172,8 @@ def _cut(starts: Sequence[float], minimum: float, maximum: float, spikes: Iterab
         raise InvalidInput("the range is too narrow for that many bins")
     pieces = [(low, _before(following, whole=whole)) for low, following in pairwise(starts)]
     pieces.append((starts[-1], maximum))
-    for spike in sorted(set(spikes)):
+    alone = sorted(set(spikes))
+    for spike in alone:
         _check_range(spike, spike, whole=whole)
         pieces = [part for piece in pieces for part in _opened(piece, spike, whole=whole)]
         pieces.append((spike, spike))
@@ -156,6 +184,7 @@ def _cut(starts: Sequence[float], minimum: float, maximum: float, spikes: Iterab
         minimum=float(minimum),
         maximum=float(maximum),
         whole=whole,
+        spikes=tuple(map(float, alone)),
     )
 
 

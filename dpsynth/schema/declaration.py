@@ -35,7 +35,7 @@ _KINDS: dict[str, tuple[ColumnKind, ...]] = {
     "datetime": (ColumnKind.DATETIME,),
 }
 _LISTED = frozenset({"enum", "categories", "categories_ordered", "outside_label", "rare"})
-_RANGED = frozenset({"minimum", "maximum", "bins", "spikes", "rare"})
+_RANGED = frozenset({"minimum", "maximum", "bins", "cells", "spread", "spikes", "rare"})
 _KEYS: dict[ColumnKind, frozenset[str]] = {
     ColumnKind.CATEGORICAL: _LISTED,
     ColumnKind.ORDINAL: _LISTED,
@@ -51,6 +51,8 @@ _PLACES: dict[str, Path] = {
     "categories": ("categories",),
     "categories_ordered": ("categoriesOrdered",),
     "bins": ("dpsynth", "bins"),
+    "cells": ("dpsynth", "cells"),
+    "spread": ("dpsynth", "spread"),
     "rare": ("dpsynth", "rare"),
     "spikes": ("dpsynth", "spikes"),
     "decimals": ("dpsynth", "decimals"),
@@ -77,7 +79,8 @@ def declare_column(
     faults = Faults(report)
     kind = _kind(field, faults)
     outside = _outside(field, kind, faults)
-    axis = _axis(field, kind, faults) if faults.none() else None
+    _check_private_bins(field, faults)
+    axis, merging = (_axis(field, kind, faults) if faults.none() else None) or (None, None)
     if axis is None or not faults.none():
         return None
     column = Column(
@@ -88,7 +91,7 @@ def declare_column(
         has_missing_slot=not field.constraints.required,
         has_outside_slot=outside == "slot" or field.constraints.required,
         provenance=field.dpsynth.provenance,
-        declared_merging=None if field.dpsynth.rare is None else _RARE[field.dpsynth.rare],
+        declared_merging=merging if field.dpsynth.rare is None else _RARE[field.dpsynth.rare],
         outside_is_possible=not field.constraints.required or _keeps_outside(field),
     )
     _check_values_read_back(field, column, faults)
@@ -139,17 +142,30 @@ def _keeps_outside(field: FieldDocument) -> bool:
     return field.dpsynth.outside == "slot" or field.dpsynth.outside_label is not None
 
 
-def _axis(field: FieldDocument, kind: ColumnKind, faults: Faults) -> Axis | None:
+def _check_private_bins(field: FieldDocument, faults: Faults) -> None:
+    """Report keys that say differently, or for nothing, how codes are merged."""
+    block = field.dpsynth
+    private, histogram = isinstance(block.bins, str), block.spread == "private-histogram"
+    if private and block.spread is not None:
+        faults.add(_PLACES["spread"], "private bins are spread by the noisy counts that they are made from")
+    if block.rare is not None and (private or histogram):
+        faults.add(_PLACES["rare"], "private bins and histograms already say what is merged; leave it out")
+    if block.cells is not None and not (private or histogram):
+        faults.add(_PLACES["cells"], "means nothing without private bins or `spread: private-histogram`")
+
+
+def _axis(field: FieldDocument, kind: ColumnKind, faults: Faults) -> tuple[Axis | None, Merging | None] | None:
+    """Return the declared values, and how the declaration merges them."""
     try:
         match kind:
             case ColumnKind.CATEGORICAL | ColumnKind.ORDINAL:
-                return _category_axis(field, kind, faults)
+                return _category_axis(field, kind, faults), None
             case ColumnKind.INTEGER | ColumnKind.CONTINUOUS:
                 return number_axis(field, faults, whole=kind is ColumnKind.INTEGER)
             case ColumnKind.DATETIME:
                 return moment_axis(field, faults)
             case ColumnKind.BOOLEAN:
-                return _truth_axis(field, faults)
+                return _truth_axis(field, faults), None
     except InvalidInput as fault:
         faults.add(_PLACES["bins"] if field.dpsynth.bins is not None else ("constraints",), str(fault))
     return None

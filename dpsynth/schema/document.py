@@ -7,6 +7,7 @@ the parts fit together is checked in `declaration`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,10 @@ def _one_value(value: object) -> str:
     return value
 
 
+PRIVATE_QUANTILES, PRIVATE_TREE = "private-quantiles", "private-tree"
+_PRIVATE_BINS = re.compile(rf"{PRIVATE_QUANTILES} [1-9][0-9]{{0,3}}|{PRIVATE_TREE}", re.ASCII)
+
+
 def _value_mapping(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if not isinstance(value, Mapping) or not value:
         raise ValueError("must be a mapping from each value to the value, or the list of values, that it allows")
@@ -35,12 +40,17 @@ def _one_or_more(value: object) -> tuple[str, ...]:
     return tuple(_one_value(entry) for entry in value) if isinstance(value, list) else (_one_value(value),)
 
 
-def _bins(value: object) -> int | tuple[str, ...]:
+def _bins(value: object) -> int | str | tuple[str, ...]:
     if isinstance(value, list):
         return tuple(_one_value(edge) for edge in value)
-    text = _one_value(value).strip()
+    text = " ".join(_one_value(value).split())
+    if _PRIVATE_BINS.fullmatch(text):
+        return text
     if not text.isascii() or not text.isdigit() or len(text) > len("10000"):
-        raise ValueError("must be a whole number of bins or a list of bin edges")
+        raise ValueError(
+            f"must be a whole number of bins, a list of bin edges, `{PRIVATE_QUANTILES}` with a number, or "
+            f"`{PRIVATE_TREE}`"
+        )
     return int(text)
 
 
@@ -174,13 +184,14 @@ Category = Annotated[
     ),
 ]
 Bins = Annotated[
-    int | tuple[str, ...],
+    int | str | tuple[str, ...],
     PlainValidator(_bins),
     WithJsonSchema(
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": 10000},
                 {"type": "array", "items": _ONE_VALUE, "minItems": 2},
+                {"type": "string", "pattern": f"^({_PRIVATE_BINS.pattern})$"},
             ]
         }
     ),
@@ -194,7 +205,16 @@ class FieldPart(_Part):
     kind: Literal["categorical", "ordinal", "integer", "continuous", "datetime", "boolean"] | None = Field(
         None, description="How the column is coded; follows from `type` and `categories` if not given."
     )
-    bins: Bins | None = Field(None, description="Number of bins of equal width, or the list of bin edges.")
+    bins: Bins | None = Field(
+        None,
+        description="Number of bins of equal width, the list of bin edges, or a rule that finds bins in noisy counts.",
+    )
+    cells: int | None = Field(
+        None, ge=2, le=10_000, description="Cells of equal width that private bins or a private histogram are made of."
+    )
+    spread: Literal["uniform", "private-histogram"] | None = Field(
+        None, description="How numbers are spread inside declared bins: evenly, or by noisy counts of fine cells."
+    )
     rare: Literal["merge", "keep"] | None = Field(
         None,
         description="Values that noise hides: `merge` them while pairs are measured, or `keep` every value apart.",

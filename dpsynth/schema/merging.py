@@ -34,7 +34,23 @@ class EqualMass:
     groups: int
 
 
-Merging: TypeAlias = KeepCodes | MergeRare | EqualMass
+@dataclass(frozen=True, slots=True)
+class DensityTree:
+    """Neighbouring codes are merged into the leaves of a tree that is deep where rows are dense."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredGroups:
+    """Codes are merged into declared bins.
+
+    Attributes:
+        groups: the bin of each declared code, numbered from 0 without a gap.
+    """
+
+    groups: tuple[int, ...]
+
+
+Merging: TypeAlias = KeepCodes | MergeRare | EqualMass | DensityTree | DeclaredGroups
 """The closed union of everything that a column may declare."""
 
 DEFAULT_GROUPS = 64

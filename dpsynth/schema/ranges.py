@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from dpsynth.schema.bins import Bins, edged_bins, equal_bins
+from dpsynth.schema.bins import Bins, edged_bins, equal_bins, subdivided
 from dpsynth.schema.cells import number_in
-from dpsynth.schema.document import FieldDocument
+from dpsynth.schema.document import PRIVATE_QUANTILES, PRIVATE_TREE, FieldDocument
 from dpsynth.schema.faults import Faults
+from dpsynth.schema.merging import DeclaredGroups, DensityTree, EqualMass, Merging
 from dpsynth.schema.moment_axis import MomentAxis, moment_text, seconds_in
 from dpsynth.schema.number_axis import NumberAxis
 from dpsynth.schema.yaml_source import Path
@@ -30,8 +31,12 @@ _DAY = 86_400
 _PROBE = datetime(2001, 11, 23, 13, 14, 15)  # noqa: DTZ001 - only its digits matter
 
 
-def number_axis(field: FieldDocument, faults: Faults, *, whole: bool) -> NumberAxis | None:
-    """Return the cut number line that `field` declares, or None where something is wrong with it.
+DEFAULT_CELLS = 1024
+"""Cells that private bins are made of where the schema does not say."""
+
+
+def number_axis(field: FieldDocument, faults: Faults, *, whole: bool) -> tuple[NumberAxis, Merging | None] | None:
+    """Return the cut number line that `field` declares and how its codes are merged, or None where that is wrong.
 
     Raises:
         InvalidInput: bounds and bins that make no cut.
@@ -43,11 +48,12 @@ def number_axis(field: FieldDocument, faults: Faults, *, whole: bool) -> NumberA
     bins = _declared_bins(field, faults, read, "a whole number" if whole else "a number", whole=whole)
     if bins is None:
         return None
-    return NumberAxis(bins, "integer" if whole else "number", _clips(field), field.dpsynth.decimals)
+    bins, merging = _merged(field, bins)
+    return NumberAxis(bins, "integer" if whole else "number", _clips(field), field.dpsynth.decimals), merging
 
 
-def moment_axis(field: FieldDocument, faults: Faults) -> MomentAxis | None:
-    """Return the cut time line that `field` declares, or None where something is wrong with it.
+def moment_axis(field: FieldDocument, faults: Faults) -> tuple[MomentAxis, Merging | None] | None:
+    """Return the cut time line that `field` declares and how its codes are merged, or None where that is wrong.
 
     Raises:
         InvalidInput: bounds and bins that make no cut.
@@ -78,7 +84,8 @@ def moment_axis(field: FieldDocument, faults: Faults) -> MomentAxis | None:
         if back is None or back.seconds != int(end) * unit:
             faults.add(("format",), "the pattern cannot write the whole range, for example not its century")
             return None
-    return MomentAxis(bins, storage, _clips(field), unit, pattern)
+    bins, merging = _merged(field, bins)
+    return MomentAxis(bins, storage, _clips(field), unit, pattern), merging
 
 
 def is_number(text: str, *, whole: bool) -> bool:
@@ -110,9 +117,22 @@ def _declared_bins(field: FieldDocument, faults: Faults, read: _Reader, wanted: 
             faults.add(path, "is missing: give it from public knowledge, or list bin edges")
     if minimum is None or maximum is None or not faults.none():
         return None
+    if isinstance(bins, str):
+        return equal_bins(minimum, maximum, field.dpsynth.cells or DEFAULT_CELLS, spikes, whole=whole)
     few = field.type == "integer" and maximum - minimum < MOST_SINGLE_NUMBERS
     default = MOST_SINGLE_NUMBERS if few else DEFAULT_BINS
     return equal_bins(minimum, maximum, default if bins is None else bins, spikes, whole=whole)
+
+
+def _merged(field: FieldDocument, bins: Bins) -> tuple[Bins, Merging | None]:
+    """Return the cut that cells are coded in, finer than the declared one if need be, and how its codes are merged."""
+    rule = field.dpsynth.bins
+    if isinstance(rule, str):
+        return bins, DensityTree() if rule == PRIVATE_TREE else EqualMass(int(rule.removeprefix(PRIVATE_QUANTILES)))
+    if field.dpsynth.spread == "private-histogram":
+        finer, groups = subdivided(bins, field.dpsynth.cells or DEFAULT_CELLS)
+        return finer, DeclaredGroups(groups) if finer.size > bins.size else None
+    return bins, None
 
 
 def _read_bound(path: Path, text: str | None, faults: Faults, read: _Reader, wanted: str) -> float | None:

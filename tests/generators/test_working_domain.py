@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_the_measured_groups_fit_the_public_bound_and_cost_the_columns_share() -
     assert all(size <= most for size, most in zip(working.domain.sizes, largest.sizes, strict=True))
     assert set(working.merged) == set(working.groupings) == {"city", "year"}
     assert [answer.counts.shape for answer in working.columns] == [(size,) for size in working.domain.sizes]
-    assert [answer.counts.size for answer in working.single_codes] == [302, 224 + 1]
+    assert [answer.counts.size for answer in working.groundwork] == [302, 224 + 1]
     for name in working.merged:
         column, groups = schema().column(name), working.merged[name].groups
         for special in {column.missing_code, column.outside_code} - {None}:
@@ -152,3 +153,92 @@ def test_ten_thousand_categories_fit(name: str) -> None:
     frequent = codes[:, 0] < 6
     assert (codes[frequent, 0] % 2 == codes[frequent, 1]).mean() > 0.9
     assert len(np.unique(codes[:, 0])) > 3000
+
+
+NUMBERS = """
+name: planted
+fields:
+  - name: quantiles
+    type: integer
+    constraints: {minimum: 0, maximum: 9999}
+    dpsynth: {bins: private-quantiles 20, cells: 500}
+  - {name: tree, type: number, constraints: {minimum: 0, maximum: 1000}, dpsynth: {bins: private-tree, spikes: [0, -9]}}
+  - name: histogram
+    type: integer
+    constraints: {minimum: 0, maximum: 99, required: true}
+    dpsynth: {bins: 5, spread: private-histogram}
+  - name: day
+    type: date
+    constraints: {minimum: 2000-01-01, maximum: 2019-12-31}
+    dpsynth: {bins: private-quantiles 8}
+  - {name: side, type: string, categories: [north, south]}
+dpsynth: {unit: {kind: row}, public_rows: 4000}
+"""
+
+
+def numbers() -> pd.DataFrame:
+    """Return rows in which every number depends on the side and is far from uniform."""
+    rng = np.random.default_rng(6)
+    south = rng.random(ROWS) < 0.5
+    return pd.DataFrame(
+        {
+            "quantiles": np.where(south, rng.integers(0, 400, ROWS), rng.integers(400, 800, ROWS)),
+            "tree": np.where(south, 0.0, np.where(rng.random(ROWS) < 0.5, 700.5, rng.uniform(0, 1000, ROWS))),
+            "histogram": np.where(rng.random(ROWS) < 0.7, 40, rng.integers(0, 100, ROWS)),
+            "day": pd.Timestamp("2010-01-01") + pd.to_timedelta(rng.integers(0, 300, ROWS), unit="D"),
+            "side": np.where(south, "south", "north"),
+        }
+    )
+
+
+def fitted_to_numbers(name: str) -> tuple[FittedGraphicalModel, Curator]:
+    ledger = Ledger("sqlite://")
+    ledger.set_budget("planted", BUDGET, unit="one row")
+    opened = Curator.open(numbers(), Schema.from_text(NUMBERS), ledger=ledger, noise=SeededNoise(2))
+    made = generator(name).fit(opened, BUDGET, rng=np.random.default_rng(0))
+    assert isinstance(made, FittedGraphicalModel)
+    return made, opened
+
+
+@pytest.mark.parametrize("name", GRAPHICAL)
+def test_numbers_are_merged_by_noisy_counts_at_the_columns_share(name: str) -> None:
+    made, opened = fitted_to_numbers(name)
+    assert 0.98 <= share_spent(opened) <= 1.0
+    domain, schema = made.model.domain, made.schema
+    assert schema.domain.sizes[:3] == (501, 1027, 101)
+    assert domain.size("quantiles") <= 21
+    assert domain.size("histogram") == 6
+    largest = largest_working_domain(schema)
+    assert all(domain.size(name) <= largest.size(name) for name in schema.domain.names)
+    frame = made.sample(ROWS, rng=np.random.default_rng(1)).to_pandas()
+    assert (frame["quantiles"].astype(float) < 800).mean() > 0.85, "groups are small where rows are"
+    assert (frame["histogram"].astype(float) == 40).mean() > 0.4, "a heap inside a declared bin comes back"
+    assert ((frame["tree"] == 0).astype(float)).mean() > 0.3, "a spike comes back exactly"
+    assert (frame["tree"].astype(float).between(699, 702)).mean() > 0.1, "the tree is deep at the heap"
+    assert frame["day"].between(pd.Timestamp("2010-01-01"), pd.Timestamp("2010-12-31")).mean() > 0.7
+
+
+@pytest.mark.parametrize("name", ["mst", "aim"])
+def test_links_of_numbers_are_found_at_private_edges(name: str) -> None:
+    made, _ = fitted_to_numbers(name)
+    frame = made.sample(ROWS, rng=np.random.default_rng(1)).to_pandas()
+    south = frame["side"].astype(str) == "south"
+    assert ((frame["quantiles"].astype(float) < 400) == south).mean() > 0.8
+
+
+def test_every_level_of_a_tree_is_charged_and_kept() -> None:
+    made, opened = fitted_to_numbers("independent")
+    levels = [answer for answer in made.measurements if answer.clique == ("tree",)]
+    assert len(levels) > 2
+    assert len([purpose for purpose, _ in opened.charged if purpose == "measure tree"]) == len(levels)
+    finest_first = sorted((answer.groupings["tree"].groups for answer in levels), key=max, reverse=True)
+    for finer, coarser in pairwise(finest_first):
+        assert len(set(zip(finer, coarser, strict=True))) == max(finer) + 1, "levels are nested"
+
+
+def test_spikes_stay_alone() -> None:
+    made, _ = fitted_to_numbers("independent")
+    groups = made.merged["tree"].groups
+    column = made.schema.column("tree")
+    for spike in (0.0, -9.0):
+        assert (groups == groups[column.code_of(spike)]).sum() == 1

@@ -38,6 +38,14 @@ FIELDS = """
 - {name: wide, type: number, constraints: {minimum: -1e300, maximum: 1e300}, dpsynth: {bins: 3, spikes: [0]}}
 - {name: one, type: number, constraints: {minimum: 2.5, maximum: 2.5}}
 - {name: price_slot, type: number, constraints: {minimum: 0, maximum: 1, required: true}, dpsynth: {outside: slot}}
+- {name: quantiles, type: integer, constraints: {minimum: 0, maximum: 99999}, dpsynth: {bins: private-quantiles 32}}
+- name: tree
+  type: number
+  constraints: {minimum: -5, maximum: 5}
+  dpsynth: {bins: private-tree, cells: 50, spikes: [0]}
+- {name: heaped, type: integer, dpsynth: {bins: [0, 18, 65, 100], spread: private-histogram, spikes: [40, 999]}}
+- {name: born_tree, type: date, constraints: {minimum: 1900-01-01, maximum: 2025-12-31}, dpsynth: {bins: private-tree}}
+- {name: rare, type: string, categories: [a, b, c], dpsynth: {rare: merge}}
 - {name: smoker, type: boolean}
 - {name: smoker_words, type: boolean, trueValues: [yes, Y], falseValues: [no, N], constraints: {required: true}}
 - {name: smoker_slot, type: boolean, trueValues: ['1'], falseValues: ['0'], dpsynth: {outside: slot}}

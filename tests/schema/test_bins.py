@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dpsynth.errors import InvalidInput
-from dpsynth.schema.bins import LARGEST_WHOLE, Bins, edged_bins, equal_bins
+from dpsynth.schema.bins import LARGEST_WHOLE, Bins, edged_bins, equal_bins, subdivided
 
 finite = st.floats(-1e300, 1e300)
 wholes = st.integers(-(2**53) + 1, 2**53 - 1).map(float)
@@ -55,6 +55,20 @@ def test_numbers_drawn_from_a_code_have_that_code(bins: Bins, uniform: float) ->
 def test_intervals_are_disjoint_and_in_order(bins: Bins) -> None:
     assert all(low <= high for low, high in bins.edges())
     assert all(high < low for high, low in zip(bins.highs, bins.lows[1:], strict=False))
+
+
+@given(cuts(), st.integers(1, 200))
+def test_a_finer_cut_lies_inside_the_coarse_one(bins: Bins, cells: int) -> None:
+    finer, codes = subdivided(bins, cells)
+    test_intervals_are_disjoint_and_in_order.hypothesis.inner_test(finer)
+    assert list(codes) == sorted(codes)
+    assert set(codes) == set(range(bins.size))
+    assert finer.size <= max(cells, bins.size)
+    for (low, high), code in zip(finer.edges(), codes, strict=True):
+        assert bins.place(low, clip=False) == bins.place(high, clip=False) == code
+    assert (finer.lows[0], finer.highs[-1], finer.spikes) == (bins.lows[0], bins.highs[-1], bins.spikes)
+    covered = [finer.place(number, clip=False) for edge in bins.edges() for number in edge]
+    assert None not in covered
 
 
 def test_equal_bins_of_whole_numbers_differ_by_at_most_one() -> None:

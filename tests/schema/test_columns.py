@@ -117,7 +117,7 @@ def test_decoding_in_pieces_gives_the_same_as_decoding_at_once() -> None:
 def test_ordered_columns_have_their_codes_in_order() -> None:
     assert {column.name for column in COLUMNS if not column.is_ordered} == {
         "city", "city_required", "city_missing", "city_labelled", "sex", "sex_slot", "day_name",
-        "smoker", "smoker_words", "smoker_slot", "smoker_odd",
+        "rare", "smoker", "smoker_words", "smoker_slot", "smoker_odd",
     }  # fmt: skip
     for column in COLUMNS:
         if column.is_ordered and column.kind is not ColumnKind.ORDINAL:

@@ -140,8 +140,31 @@ fields:
         ("{name: x, type: number, dpsynth: {bins: [0, a, 2]}}", "bins[1]: 'a' is not a number"),
         (
             "{name: x, type: number, constraints: {minimum: 0, maximum: 1}, dpsynth: {bins: many}}",
-            "bins: must be a whole number of bins or a list",
+            "bins: must be a whole number of bins, a list",
         ),
+        (
+            "{name: x, type: number, constraints: {minimum: 0, maximum: 1}, dpsynth: {bins: private-quantiles}}",
+            "bins: must be a whole number of bins, a list of bin edges, `private-quantiles` with a number",
+        ),
+        (
+            "{name: x, type: number, constraints: {minimum: 0}, dpsynth: {bins: private-tree}}",
+            "constraints.maximum: is missing",
+        ),
+        (
+            "{name: x, type: number, constraints: {minimum: 0, maximum: 1}, dpsynth: {bins: 4, cells: 100}}",
+            "cells: means nothing without private bins",
+        ),
+        (
+            "{name: x, type: number, constraints: {minimum: 0, maximum: 1}, "
+            "dpsynth: {bins: private-tree, spread: private-histogram}}",
+            "spread: private bins are spread by the noisy counts",
+        ),
+        (
+            "{name: x, type: number, constraints: {minimum: 0, maximum: 1}, "
+            "dpsynth: {bins: private-tree, rare: merge}}",
+            "rare: private bins and histograms already say",
+        ),
+        ("{name: x, type: string, categories: [a], dpsynth: {cells: 5}}", "cells: means nothing for a column of kind"),
         (
             "{name: x, type: number, constraints: {minimum: 0, maximum: 1}, dpsynth: {bins: 0}}",
             "bins: the number of bins must lie between",
