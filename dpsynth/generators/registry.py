@@ -52,6 +52,12 @@ def _aim() -> MarginalSynthesizer:
     return AIM()
 
 
+def _mixture() -> MarginalSynthesizer:
+    from dpsynth.generators.mixture import Mixture
+
+    return Mixture()
+
+
 GENERATORS: tuple[GeneratorEntry, ...] = (
     GeneratorEntry(
         name="independent",
@@ -80,6 +86,13 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
         access="MarginalQueries",
         source="McKenna, Mullins, Sheldon and Miklau 2022",
         summary="measures the pair with the most to gain, over and over, with less noise as the model gets better",
+    ),
+    GeneratorEntry(
+        name="mixture",
+        load=_mixture,
+        access="MarginalQueries",
+        source="Fu et al. 2025; Liu, Vietri and Wu 2021",
+        summary="measures every pair once and fits a mixture of independent columns to all of them",
     ),
 )
 
