@@ -37,8 +37,8 @@ class AdaptiveFilter:
     A sum of requests fits when their own deltas add up to at most `event_delta`, and either their pure epsilons add up
     to at most epsilon, or their squared mu (rho, for the other kind) adds up to what epsilon buys at delta -
     `event_delta`. The part `event_delta` is fixed before anything is asked. It must not follow from what was asked: a
-    rule that takes the deltas of past events off the budget's delta as they come can be led a fifth beyond delta by
-    somebody who adapts.
+    rule that takes the deltas of past events off the budget's delta as they come can be led to nearly twice delta
+    by somebody who adapts.
 
     Source:
         Smith, Thakurta, "Fully Adaptive Composition for Gaussian Differential Privacy" (2022); for rho: Whitehouse,

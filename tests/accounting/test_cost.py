@@ -19,6 +19,7 @@ from dpsynth.accounting.events import (
     DpEvent,
     ExponentialDpEvent,
     GaussianDpEvent,
+    GdpEvent,
     LaplaceDpEvent,
     NonPrivateDpEvent,
     NoOpDpEvent,
@@ -26,6 +27,7 @@ from dpsynth.accounting.events import (
     SelfComposedDpEvent,
     ZCDpEvent,
 )
+from dpsynth.accounting.gaussian_dp import mu_squared_of_range
 from tests.accounting.events_drawn import any_events
 
 TENTH = ApproximateDpEvent(Decimal("0.1"), Decimal(0))
@@ -66,6 +68,40 @@ def test_cost_of_events(
         else:
             assert found == expected
     assert cost.delta == delta
+
+
+@pytest.mark.parametrize(
+    ("event", "mu_squared"),
+    [
+        (GaussianDpEvent(2.0), Fraction(1, 4)),
+        (GdpEvent(Fraction(1, 4)), Fraction(1, 4)),
+        (GdpEvent(Fraction(1, 3)), Fraction(333_333_333_334, 10**12)),
+        (GdpEvent(Fraction(0)), Fraction(0)),
+        (ZCDpEvent(Fraction(1, 4)), None),
+        (ZCDpEvent(Fraction(0)), Fraction(0)),
+        (DiscreteGaussianDpEvent(Fraction(10), 3), None),
+        (DiscreteGaussianDpEvent(Fraction(10), 0), Fraction(0)),
+        (ExponentialDpEvent(Fraction(1)), mu_squared_of_range(Fraction(1))),
+        (LaplaceDpEvent(1.0), mu_squared_of_range(Fraction(2))),
+        (DiscreteLaplaceDpEvent(Fraction(10), 5), mu_squared_of_range(Fraction(1))),
+        (ApproximateDpEvent(Decimal("0.5"), Decimal("1e-7")), mu_squared_of_range(Fraction(1))),
+        (ApproximateDpEvent(Decimal(5000), Decimal(0)), None),
+        (PoissonSampledDpEvent(0.5, GaussianDpEvent(2.0)), None),
+        (NonPrivateDpEvent(), None),
+        (SelfComposedDpEvent(GaussianDpEvent(2.0), 12), Fraction(3)),
+    ],
+    ids=repr,
+)
+def test_squared_mu_of_events(event: DpEvent, mu_squared: Fraction | None) -> None:
+    assert cost_of(event).mu_squared == mu_squared
+
+
+def test_a_choice_that_costs_much_has_the_rho_of_its_mu() -> None:
+    """Beyond about 12 the mu of a bounded range is the better bound on its rho, too."""
+    cost = cost_of(ExponentialDpEvent(Fraction(20)))
+    assert cost.mu_squared is not None
+    assert cost.rho == cost.mu_squared / 2
+    assert cost.rho < Fraction(400, 8)
 
 
 def test_a_third_is_rounded_up_to_the_resolution_of_the_ledger() -> None:

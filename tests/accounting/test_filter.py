@@ -221,7 +221,7 @@ def largest_delta_of_adversaries(budget: PrivacyBudget, conversion_delta: float,
 @pytest.mark.parametrize(("epsilon", "delta"), [("1", "1e-6"), ("0.3", "1e-6"), ("3", "1e-4")])
 def test_taking_deltas_off_as_they_come_is_no_valid_filter(epsilon: str, delta: str) -> None:
     budget = PrivacyBudget(epsilon, delta)
-    assert largest_delta_of_adversaries(budget, float(delta), follows=True) > 1.15
+    assert largest_delta_of_adversaries(budget, float(delta), follows=True) > 1.8
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

@@ -15,8 +15,10 @@ import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, cost_of
-from dpsynth.accounting.events import ApproximateDpEvent, GdpEvent, NonPrivateDpEvent
-from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
+from dpsynth.accounting.events import ApproximateDpEvent, ExponentialDpEvent, GdpEvent, NonPrivateDpEvent
+from dpsynth.accounting.filter import FilterKind
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget, range_of_mu_squared
+from dpsynth.accounting.zcdp import rho_from_budget
 from dpsynth.errors import (
     BudgetExceeded,
     BudgetNotSet,
@@ -32,6 +34,68 @@ from tests.ledger.requests_for_tests import DATASET, UNIT, opened, pure, reserve
 
 def epsilon_spent(ledger: Ledger, dataset: str = DATASET) -> Fraction | None:
     return ledger.spent(dataset).epsilon
+
+
+class TestFilter:
+    """Which sum a budget bounds is fixed with it; budgets of before bound rho."""
+
+    BUDGET = PrivacyBudget(1, "1e-6")
+
+    def release(self, ledger: Ledger, mu_squared: Fraction) -> None:
+        """Reserve, and settle at a choice and at Gaussian answers whose costs round badly."""
+        reservation = ledger.reserve(
+            "visits",
+            release_id="r1",
+            purpose="fit",
+            event=GdpEvent(mu_squared),
+            asked="all",
+            unit=UNIT,
+            certifiable=True,
+        )
+        choice = ExponentialDpEvent(range_of_mu_squared(mu_squared / 2))
+        answers = [("measure", GdpEvent(Fraction(1, 10**12)))] * 5
+        ledger.settle(ledger.open(reservation), [("choose", choice), *answers])
+
+    def test_a_new_budget_bounds_squared_mu(self, path: Path) -> None:
+        whole = mu_squared_from_budget(self.BUDGET)
+        with Ledger(path) as ledger:
+            ledger.set_budget("visits", self.BUDGET)
+            assert ledger.remaining("visits", after=GdpEvent(whole)) == "epsilon 0 at delta 1e-06"
+            assert ledger.remaining("visits") == "epsilon 1 at delta 1e-06"
+            self.release(ledger, whole)
+            spent = ledger.spent("visits").mu_squared
+            assert spent is not None
+            assert whole * Fraction(49, 100) < spent <= whole / 2 + Fraction(5, 10**12)
+            assert ledger.entries("visits")[0].content()["budget"] == {
+                "epsilon": "1",
+                "delta": "0.000001",
+                "event_delta": "0",
+                "policy": "adaptive",
+                "filter": "gaussian",
+            }
+            ledger.verify()
+
+    def test_a_budget_of_before_bounds_rho_for_ever(self, path: Path) -> None:
+        rho = rho_from_budget(self.BUDGET)
+        written = Statement(
+            kind=EntryKind.BUDGET,
+            dataset="visits",
+            budget=self.BUDGET,
+            filter_kind=FilterKind.ZERO_CONCENTRATED,
+        )
+        with Ledger(path) as ledger:
+            with ledger._journal.writing() as writer:
+                writer.append(written)
+            ledger.set_budget("visits", self.BUDGET)  # the same again changes nothing
+            with pytest.raises(BudgetExceeded) as refused:
+                self.release(ledger, mu_squared_from_budget(self.BUDGET))
+            largest = refused.value.largest_epsilon
+            assert Decimal("0.9") < largest < 1
+            self.release(ledger, mu_squared_from_budget(PrivacyBudget(largest, "1e-6")))
+            assert (ledger.spent("visits").rho or 0) < rho / 2
+        with Ledger(path) as ledger:
+            ledger.verify()
+            assert "filter" not in (ledger.entries("visits")[0].content()["budget"] or {})  # type: ignore[operator]
 
 
 class TestBudget:
