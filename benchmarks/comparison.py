@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,9 +77,8 @@ def one_run(run: Run, system: System, table: BenchmarkTable, asked: Asked) -> Ru
             (folder / "schema.yaml").write_text(table.schema.to_yaml(), encoding="utf-8")
             table.cells.to_parquet(folder / "cells.parquet")
         paths = {"PYTHONPATH": str(PROJECT)} if command[0] == sys.executable else {"PYTHONPATH": ""}
-        threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-        ending = run_to_the_end([*command, place], folder=folder, limits=asked.limits, settings={**paths, **threads})
-        known = {**surroundings(), "threads": threads["OMP_NUM_THREADS"]}
+        ending = run_to_the_end([*command, place], folder=folder, limits=asked.limits, settings=paths)
+        known = surroundings()
         cost = {
             "process_cpu_seconds": ending.process_cpu_seconds,
             "peak_mb": ending.peak_mb,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bars import bars_of
+from benchmarks.provenance import provenance_of
 from benchmarks.record import Record, Run, newest
 from benchmarks.systems import System, systems
 from benchmarks.tables.base import PROJECT
@@ -31,7 +32,7 @@ _WRITTEN: dict[str, Callable[[float], str]] = {
     "violations": "{:.1f}".format,
     "sample_seconds": "{:.1f}".format,
 }
-_MARKED = re.compile(r"(<!-- (table [\w-]+|bars) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- (table [\w-]+|bars|provenance) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table_of(name: str, record: Record) -> str:
@@ -57,7 +58,9 @@ def written_page(text: str, record: Record) -> str:
     """Return the text of the page with every marked table made anew."""
 
     def made(found: re.Match[str]) -> str:
-        content = bars_of(record) if found[2] == "bars" else table_of(found[2].removeprefix("table "), record)
+        others = {"bars": bars_of, "provenance": provenance_of}
+        name = found[2].removeprefix("table ")
+        content = others[name](record) if name in others else table_of(name, record)
         return f"{found[1]}\n{content}\n{found[3]}"
 
     return _MARKED.sub(made, text)
@@ -114,7 +117,7 @@ def _title(system: str, runs: Sequence[Run], known: dict[str, System]) -> str:
     found = known.get(system)
     if found is not None and found.is_own:
         return f"**{system}**"
-    return system if system == "resampled" else f"{system} {runs[0].version}"
+    return "resampled, not private" if system == "resampled" else f"{system} {runs[0].version}"
 
 
 def _mean(runs: Sequence[Run], cost: str) -> float | None:

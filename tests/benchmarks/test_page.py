@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from benchmarks.bars import BARS, bars_of
+from benchmarks.bars import BARS, Bar, bars_of
+from benchmarks.provenance import provenance_of
 from benchmarks.record import RESULTS, Record, Run
 from benchmarks.report import PAGE, written_page
 from benchmarks.tables.registry import TABLES
@@ -33,13 +35,13 @@ def test_every_recorded_run_can_be_repeated() -> None:
 
 
 @pytest.mark.parametrize("bar", BARS, ids=lambda bar: f"{bar.table}-{bar.epsilon}-{bar.figure}")
-def test_a_bar_is_about_a_figure_that_is_shown(bar: object) -> None:
+def test_a_bar_is_about_a_figure_that_is_shown(bar: Bar) -> None:
     assert bar.table in TABLES
     assert bar.epsilon in TABLES[bar.table].epsilons
     assert bar.limit is not None or bar.peers
 
 
-def test_a_bar_is_met_or_not_by_the_system_that_is_named_first(tmp_path: object) -> None:
+def test_a_bar_is_met_or_not_by_the_system_that_is_named_first(tmp_path: Path) -> None:
     record = Record(tmp_path)
     where = {"surroundings": {"when": "2026-01-01"}}
     for system, error, seconds in (("aim", 0.03, 10.0), ("dpmm-aim", 0.05, 300.0)):
@@ -51,3 +53,15 @@ def test_a_bar_is_met_or_not_by_the_system_that_is_named_first(tmp_path: object)
     assert "| adult-coded | 1 | aim | peak_mb | at most 500 | 600 | **no** |" in text
     assert "| adult-coded | 1 | aim | cpu_seconds | at most 15 (0.05 of the fastest peer AIM) | 10 | yes |" in text
     assert "| adult-coded | 10 | auto or aim | tvd2 | no peer finished | not run |  |" in text
+
+
+def test_the_page_says_where_its_figures_come_from(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    assert "Nothing" in provenance_of(record)
+    where = {
+        "when": "2026-01-01T00:00", "commit": "c0ffee", "python": "3.11", "system": "Linux", "processor": "P",
+        "cores": 2, "memory_gb": 24, "threads": "1", "versions": {"numpy": "2"},
+    }  # fmt: skip
+    record.add(Run("wide", "mst", "1:a", "1", "1e-9", 0, "finished", "", {}, {}, where))
+    assert "P, 2 cores, 24 GB, Linux, Python 3.11, OMP_NUM_THREADS 1" in provenance_of(record)
+    assert "| mst | dpsynth 1:a; numpy 2 | c0ffee |" in provenance_of(record)
