@@ -39,7 +39,7 @@ def test_small_probabilities_are_written_as_one_in(probability: str, text: str) 
 def test_charges_are_grouped_by_kind() -> None:
     charges = [ChargeSection(purpose=purpose, event=event_to_json(event)) for purpose, event in EVENTS]
     measured, chosen = charge_groups(charges, examples=2)
-    assert (measured.kind, measured.count, measured.more) == ("counts with discrete Gaussian noise", 3, 1)
+    assert (measured.kind, measured.count, measured.more) == ("counts with Gaussian noise", 3, 1)
     assert measured.examples == ("measure age", "measure region")
     assert (chosen.count, chosen.examples, chosen.more) == (1, ("choose a pair",), 0)
 
