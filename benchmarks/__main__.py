@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -41,6 +42,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Do what the command line asks for."""
+    # Ended from outside, it ends the run that it waits for, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     given = arguments().parse_args()
     record = Record(given.results)
     if given.command == "report":
