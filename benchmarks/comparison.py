@@ -104,7 +104,7 @@ def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
 
 def _wanted(asked: Asked, entry: TableEntry, table: BenchmarkTable, known: dict[str, System]) -> Iterator[Run]:
     """Yield the runs on one table, in the order of the page: by epsilon, then by system."""
-    names = asked.systems or [name for name in (entry.systems or tuple(known)) if name in known]
+    names = asked.systems or [name for name in entry.systems or known if name in known and name not in entry.without]
     for epsilon in asked.epsilons or entry.epsilons:
         for name in names:
             system = known[name]
