@@ -75,18 +75,21 @@ def release(
     model = maker.fit(curator, budget, rng=rng)
     # The model was fitted without the controls and with the canaries; the synthetic table is as long as the real one.
     length = (model.total - len(planted)) / (1 - float(held_back)) if rows is None else rows
-    with phase("sample and judge", 2) as advance:
+    with phase("sample and judge", 3) as advance:
         sampled = model.sample(max(round(length), 0), rng=rng)
         schema.constraints.require_obeyed(sampled.codes)
         advance(1)
         judged = canaries.judge(sampled, budget, policy)
+        advance(1)
+        # Before the audit: what is drawn from `rng` behind the door may depend on the rows.
+        bars = model.error_bars(judged.table, rng=rng)
         advance(1)
 
     findings = internal_audit(curator, judged.table, policy, rng=rng)
     write_internal_report(internal, findings, release_folder=folder, render=render_internal_report)
     model.save(internal / "model")
     with phase("certify", 1):
-        facts = facts_of(curator, maker, model, claim=budget, ledger=ledger)
+        facts = facts_of(curator, maker, model, claim=budget, ledger=ledger, error_bars=bars)
         now = datetime.now(UTC)
         certificate = assess(facts, judged, policy, issued_at=now, table_file=table_name, override=override)
     made = WithheldRelease(judged.table, certificate, tuple(dict(line) for line in facts.ledger_extract))

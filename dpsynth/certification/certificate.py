@@ -124,6 +124,7 @@ def assess(
         policy=policy.name,
         checks=sections.check_sections(checks),
         utility=utility_of(table, facts.marginals),
+        error_bars=sections.error_bars_section(facts),
         unprotected_quantities=UNPROTECTED_QUANTITIES,
         noise=sections.noise_section(facts),
         attempts=sections.attempt_sections(facts),

@@ -8,9 +8,9 @@ its meaning within one `schema_version`.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 SCHEMA_VERSION: Final = "1"
 SCHEMA_ID = "urn:dpsynth:certificate-schema:1"
@@ -193,6 +193,40 @@ class UtilitySection(Section):
     """The distance that noise of this size causes by itself, about."""
 
 
+class ErrorBarSection(Section):
+    """How far one marginal of the synthetic table may be from that of the measured table, as total variation."""
+
+    columns: tuple[str, ...]
+    """One column or two."""
+    groups: tuple[Count, ...]
+    """Over how many values of each column counts are compared; fewer than codes where groups were measured."""
+    basis: Literal["measured", "measured in groups", "model"]
+    """Whether the counts were measured (with noise), measured over groups of codes, or only modelled."""
+    expected: Share
+    """The distance to be expected; for `model` without what the model does not know about the pair."""
+    lower: Share
+    """Lower end of the interval for the distance."""
+    upper: Share
+    """Upper end of it; 1 for `model`, where the measurements give no bound."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.lower <= self.expected <= self.upper or len(self.columns) != len(self.groups):
+            raise ValueError("an error bar has lower <= expected <= upper, and groups for each column")
+        return self
+
+
+class ErrorBarsSection(Section):
+    """How far single columns and pairs may be from the table that was measured, by the noisy measurements alone."""
+
+    level: Share
+    """Chance with which an interval covers its distance, each by itself, not all at once."""
+    bars: tuple[ErrorBarSection, ...]
+    """Single columns first, then pairs, in the order of the schema."""
+    omitted: Count
+    """Number of pairs that were not measured and are left out because there are so many."""
+
+
 class NoiseSection(Section):
     """Where the randomness of the privacy noise came from."""
 
@@ -246,6 +280,7 @@ class CertificateDocument(Section):
     """Name of the policy whose checks follow."""
     checks: tuple[CheckSection, ...]
     utility: tuple[UtilitySection, ...]
+    error_bars: ErrorBarsSection
     unprotected_quantities: tuple[str, ...]
     """What was published without protection, because it is public knowledge or a choice of the curator."""
     noise: NoiseSection

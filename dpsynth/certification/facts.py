@@ -12,6 +12,7 @@ from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.queries import NoisyMarginal
 from dpsynth.generators.base import FittedSynthesizer, MarginalSynthesizer
+from dpsynth.generators.error_bars import ErrorBars
 from dpsynth.ledger import EntryKind, Head, Ledger, LedgerEntry, head_of_extract
 
 EXPORTED = "exported"
@@ -45,6 +46,7 @@ class ReleaseFacts:
         parameters: hyperparameters.
         noisy_rows: the generator's noisy estimate of the number of real training rows, canaries not counted.
         marginals: the noisy answers that the model was built from.
+        error_bars: how far the judged table may be from the measured one.
         noise_certifiable: whether the noise came from the operating system.
         ledger_extract: the ledger's entries of this release and the chain around them, one JSON object each.
         remaining: what is left of the data set's budget, in words.
@@ -58,6 +60,7 @@ class ReleaseFacts:
     parameters: Mapping[str, JsonValue]
     noisy_rows: float
     marginals: tuple[NoisyMarginal, ...]
+    error_bars: ErrorBars
     noise_certifiable: bool
     ledger_extract: tuple[Mapping[str, JsonValue], ...]
     remaining: str
@@ -100,8 +103,9 @@ def facts_of(
     *,
     claim: PrivacyBudget,
     ledger: Ledger,
+    error_bars: ErrorBars,
 ) -> ReleaseFacts:
-    """Return the facts of a finished fit.
+    """Return the facts of a finished fit and of the judged table that came of it.
 
     Raises:
         BudgetNotSet: the ledger holds no budget for the data set.
@@ -118,6 +122,7 @@ def facts_of(
         parameters=parameters_of(generator),
         noisy_rows=float(model.total) - curator.planted,
         marginals=tuple(model.measurements),
+        error_bars=error_bars,
         noise_certifiable=curator.certifiable,
         ledger_extract=tuple(ledger.extract(curator.release_id)),
         remaining=ledger.remaining(dataset),

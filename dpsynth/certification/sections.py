@@ -17,6 +17,8 @@ from dpsynth.certification.document import (
     ChargeSection,
     CheckSection,
     ClaimSection,
+    ErrorBarSection,
+    ErrorBarsSection,
     GeneratorSection,
     LedgerSection,
     NoiseSection,
@@ -131,6 +133,26 @@ def check_sections(checks: Iterable[Check]) -> tuple[CheckSection, ...]:
             passed=check.passed,
         )
         for check in checks
+    )
+
+
+def error_bars_section(facts: ReleaseFacts) -> ErrorBarsSection:
+    """Return how far columns and pairs may be from the measured table."""
+    bars = facts.error_bars
+    return ErrorBarsSection(
+        level=bars.level,
+        bars=tuple(
+            ErrorBarSection(
+                columns=bar.columns,
+                groups=bar.groups,
+                basis=bar.basis,
+                expected=round(bar.expected, _DIGITS),
+                lower=round(bar.lower, _DIGITS),
+                upper=round(bar.upper, _DIGITS),
+            )
+            for bar in bars.bars
+        ),
+        omitted=bars.omitted,
     )
 
 

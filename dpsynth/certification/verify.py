@@ -212,6 +212,9 @@ class _Release:
             raise _Refuted("one of its checks contradicts itself")
         if tuple(check.name for check in document.checks) != CHECK_NAMES:
             raise _Refuted("it does not answer exactly the questions that the policy asks")
+        about = [bar.columns for bar in document.error_bars.bars]
+        if len(set(about)) < len(about) or not {*document.scope.columns}.issuperset(*about):
+            raise _Refuted("its error bars are not about the columns of the table")
         if document.limits != LIMITS:
             raise _Refuted("its text on what it does not say is not the published one")
         return f"in the published form, version {document.schema_version}, issued {document.issued_at}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries, NoisyMarginal
+from dpsynth.generators.error_bars import ErrorBars
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 
@@ -57,6 +58,16 @@ class FittedSynthesizer(Protocol):
 
         Memory does not grow with `rows`, and the pieces together are one sample: `sample` holds the same rows if `rng`
         is the same after one `spread_seed_from`. Arguments, errors and privacy are those of `sample`.
+        """
+
+    def error_bars(self, table: SyntheticTable, *, rng: np.random.Generator | None = None) -> ErrorBars:
+        """Return how far columns and pairs of a table that this model made may be from the measured table.
+
+        Args:
+            table: made by `sample`, or what is left of such a table; without rows it has no error bars.
+            rng: public randomness of what is expected; the intervals do not depend on it.
+
+        Privacy: post-processing; nothing is charged.
         """
 
     def save(self, folder: str | Path) -> None:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from dpsynth.accounting.events import event_from_json, event_to_json
 from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.errors import InvalidInput
+from dpsynth.generators.error_bars import ErrorBars, error_bars
 from dpsynth.generators.given_values import allowed_codes
+from dpsynth.generators.rehearsal import rehearse
 from dpsynth.models import GraphicalModel
 from dpsynth.models.merged_column import MergedColumn
 from dpsynth.schema.schema import Schema
@@ -98,6 +100,11 @@ class FittedGraphicalModel:
                 codes[:, place] = column.draw(codes[:, place], rng)
             self.schema.constraints.require_obeyed(codes)
             yield codes
+
+    def error_bars(self, table: SyntheticTable, *, rng: np.random.Generator | None = None) -> ErrorBars:
+        """Return the error bars of a table that this model made; see `FittedSynthesizer.error_bars`."""
+        source = np.random.default_rng() if rng is None else rng
+        return error_bars(table, rehearse(self.schema, self.model, self.measurements, rng=source))
 
     def save(self, folder: str | Path) -> None:
         """Write schema, model and measurements into the new folder `folder`, without pickle.

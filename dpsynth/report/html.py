@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _MOST_UTILITY_ROWS = 15
+_MOST_ERROR_BARS = 10
 
 _RELATIONS = {
     NeighboringRelation.ADD_OR_REMOVE_ONE.value: "neighboring tables: one is added or removed",
@@ -57,6 +58,8 @@ def render_report(certificate_json: bytes) -> str:
         utility=worst[:_MOST_UTILITY_ROWS],
         hidden_utility=max(0, len(worst) - _MOST_UTILITY_ROWS),
         unmeasured=wording.unmeasured_pairs(document.utility),
+        accuracy=wording.accuracy(document.error_bars),
+        largest_bars=sorted(document.error_bars.bars, key=lambda bar: (-bar.expected, bar.columns))[:_MOST_ERROR_BARS],
         parameters=", ".join(
             f"{name} {value}" for name, value in document.generator.parameters.items() if value is not None
         ),

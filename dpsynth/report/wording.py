@@ -7,8 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import median
 
-from dpsynth.certification.document import CanariesSection, CertificateDocument, ChargeSection, UtilitySection
+from dpsynth.certification.document import (
+    CanariesSection,
+    CertificateDocument,
+    ChargeSection,
+    ErrorBarSection,
+    ErrorBarsSection,
+    UtilitySection,
+)
 
 VERDICT_SENTENCES: Mapping[str, str] = {
     "PASS": "Every check of the policy was met, and each had the power to fail.",
@@ -76,6 +84,37 @@ def one_in(probability: str) -> str:
     """Return a small probability as `1 in N`."""
     value = float(probability)
     return "0" if value == 0 else f"1 in {round(1 / value):,}"
+
+
+def accuracy(section: ErrorBarsSection) -> tuple[str, ...]:
+    """Return what the error bars are, and how large they are by and large."""
+    if not section.bars:
+        return ("The table has no rows, so there is nothing to compare.",)
+    kinds = {
+        "single columns": [bar.expected for bar in section.bars if len(bar.columns) == 1],
+        "pairs that were measured": [bar.expected for bar in section.bars if _is_pair(bar) and bar.basis != "model"],
+        "pairs that were not": [bar.expected for bar in section.bars if _is_pair(bar) and bar.basis == "model"],
+    }
+    found = [
+        f"{len(distances)} {kind}: median {percent(median(distances))}, largest {percent(max(distances))}"
+        for kind, distances in kinds.items()
+        if distances
+    ]
+    left_out = f" {section.omitted} other pairs were not measured and are not listed." if section.omitted else ""
+    return (
+        "The distance says which share of the rows would have to move to make the synthetic counts equal to those of "
+        "the training table, planted rows included. The real counts are not known to this report: what is expected, "
+        "and the interval, follow from the noisy counts alone.",
+        f"Expected distances of {'; '.join(found)}.{left_out}",
+        f"Each interval covers the true distance with a chance of at least {percent(section.level, 0)}, by itself and "
+        "not all of them at once. Where a column was measured in groups of values, both figures are about the groups. "
+        "For pairs that were not measured together there is no bound, and the expected distance leaves out whatever "
+        "the model does not know about the pair.",
+    )
+
+
+def _is_pair(bar: ErrorBarSection) -> bool:
+    return len(bar.columns) > 1
 
 
 def promise(document: CertificateDocument) -> tuple[str, ...]:

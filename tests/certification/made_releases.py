@@ -22,6 +22,7 @@ from dpsynth.certification.policy import Policy, default_policy
 from dpsynth.certification.signing import SigningKey
 from dpsynth.certification.utility import marginal_of
 from dpsynth.curator.queries import NoisyMarginal
+from dpsynth.generators.error_bars import LEVEL, ErrorBar, ErrorBars
 from dpsynth.ledger import Ledger
 from dpsynth.randomness import SeededNoise
 from dpsynth.report import render_report
@@ -115,6 +116,16 @@ EVENTS: tuple[tuple[str, DpEvent], ...] = (
 )
 
 
+ERROR_BARS = ErrorBars(
+    LEVEL,
+    (
+        ErrorBar(("age",), (11,), "measured", 0.01, 0.0, 0.02),
+        ErrorBar(("region",), (5,), "measured", 0.02, 0.005, 0.04),
+        ErrorBar(("age", "region"), (11, 5), "measured", 0.03, 0.0, 0.08),
+    ),
+)
+
+
 def settled_ledger(
     *, release_id: str = "release-1", events: tuple[tuple[str, DpEvent], ...] = EVENTS, ledger: Ledger | None = None
 ) -> Ledger:
@@ -157,6 +168,7 @@ def facts_about(table: SyntheticTable, ledger: Ledger, *, release_id: str = "rel
         parameters={"rounds": 1},
         noisy_rows=float(max(table.rows, 10_000)),
         marginals=noisy_marginals(table),
+        error_bars=ERROR_BARS if table.rows else ErrorBars(LEVEL, ()),
         noise_certifiable=True,
         ledger_extract=tuple(ledger.extract(release_id)),
         remaining=ledger.remaining(dataset),

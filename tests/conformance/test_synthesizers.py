@@ -23,6 +23,7 @@ from dpsynth.curator._sealed import unseal
 from dpsynth.curator.queries import MarginalQueries
 from dpsynth.curator.seal import Sealed
 from dpsynth.errors import BudgetExceeded, BudgetNotSet, ConstraintBroken
+from dpsynth.evaluation.fidelity import marginal_counts, total_variation
 from dpsynth.generators.fitted_model import FittedGraphicalModel, load_fitted_model
 from dpsynth.generators.mwem import MWEM
 from dpsynth.generators.noisy_columns import as_measurements
@@ -30,6 +31,7 @@ from dpsynth.generators.registry import GENERATORS, GeneratorEntry
 from dpsynth.ledger import Ledger
 from dpsynth.models import estimate
 from dpsynth.randomness import SeededNoise
+from dpsynth.schema.codec import encode_cells
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import spread_seed_from
 from tests.conformance.tape import Player, Recorder, ReplayMismatch
@@ -311,6 +313,21 @@ def test_saved_and_loaded_models_sample_alike(entry: GeneratorEntry, tmp_path: P
     again = load_fitted_model(tmp_path / "model")
     first = fitted.sample(50, rng=np.random.default_rng(1)).to_pandas()
     pd.testing.assert_frame_equal(first, again.sample(50, rng=np.random.default_rng(1)).to_pandas())
+
+
+def test_error_bars_cover_the_measured_table(entry: GeneratorEntry) -> None:
+    data = table(2000)
+    model = entry.load().fit(curator(data), BUDGET, rng=np.random.default_rng(5))
+    made = model.sample(1500, rng=np.random.default_rng(6))
+    bars = model.error_bars(made, rng=np.random.default_rng(7))
+    domain = schema().domain
+    real = encode_cells(schema(), {name: data[name].to_numpy() for name in domain.names})
+    assert {bar.columns for bar in bars.bars} >= {(name,) for name in domain.names}
+    for bar in bars.bars:
+        if bar.basis == "measured":
+            distance = total_variation(*(marginal_counts(codes, domain, bar.columns) for codes in (real, made.codes)))
+            assert bar.lower <= distance <= bar.upper, bar
+    assert model.error_bars(model.sample(0, rng=np.random.default_rng(6))).bars == ()
 
 
 def test_conditions_hold_and_pieces_are_the_sample(entry: GeneratorEntry) -> None:
