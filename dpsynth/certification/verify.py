@@ -213,7 +213,8 @@ class _Release:
         if tuple(check.name for check in document.checks) != CHECK_NAMES:
             raise _Refuted("it does not answer exactly the questions that the policy asks")
         about = [bar.columns for bar in document.error_bars.bars]
-        if len(set(about)) < len(about) or not {*document.scope.columns}.issuperset(*about):
+        strange = {name for columns in about for name in columns} - {*document.scope.columns}
+        if strange or len(set(about)) < len(about):
             raise _Refuted("its error bars are not about the columns of the table")
         if document.limits != LIMITS:
             raise _Refuted("its text on what it does not say is not the published one")

@@ -93,10 +93,12 @@ def accuracy(section: ErrorBarsSection) -> tuple[str, ...]:
     kinds = {
         "single columns": [bar.expected for bar in section.bars if len(bar.columns) == 1],
         "pairs that were measured": [bar.expected for bar in section.bars if _is_pair(bar) and bar.basis != "model"],
-        "pairs that were not": [bar.expected for bar in section.bars if _is_pair(bar) and bar.basis == "model"],
+        "pairs that were not measured": [
+            bar.expected for bar in section.bars if _is_pair(bar) and bar.basis == "model"
+        ],
     }
     found = [
-        f"{len(distances)} {kind}: median {percent(median(distances))}, largest {percent(max(distances))}"
+        f"{kind} ({len(distances)}): median {percent(median(distances))}, largest {percent(max(distances))}"
         for kind, distances in kinds.items()
         if distances
     ]
@@ -105,7 +107,7 @@ def accuracy(section: ErrorBarsSection) -> tuple[str, ...]:
         "The distance says which share of the rows would have to move to make the synthetic counts equal to those of "
         "the training table, planted rows included. The real counts are not known to this report: what is expected, "
         "and the interval, follow from the noisy counts alone.",
-        f"Expected distances of {'; '.join(found)}.{left_out}",
+        f"Expected distances: {'; '.join(found)}.{left_out}",
         f"Each interval covers the true distance with a chance of at least {percent(section.level, 0)}, by itself and "
         "not all of them at once. Where a column was measured in groups of values, both figures are about the groups. "
         "For pairs that were not measured together there is no bound, and the expected distance leaves out whatever "

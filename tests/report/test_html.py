@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dpsynth.certification.certificate import Certificate, Override, assess
+from dpsynth.certification.document import ErrorBarSection, ErrorBarsSection
 from dpsynth.errors import BundleError
-from dpsynth.report import render_report
+from dpsynth.report import render_report, wording
 from dpsynth.report.html import style_sheet, template_environment
 from tests.certification.made_releases import (
     CLAIM,
@@ -100,6 +101,7 @@ def test_the_verdict_comes_first(html: str) -> None:
         "What was checked",
         "What was asked of the rows, and what it cost",
         "How close the synthetic table is to what was measured",
+        "How far the synthetic table may be from the real one",
         "What is published without protection",
         "What this certificate does not say",
         "How to check this yourself",
@@ -132,6 +134,23 @@ def test_every_check_limit_and_reason_is_shown(certificate: Certificate, html: s
             assert part in text
     for sentence in (*certificate.document.limits, *certificate.document.unprotected_quantities):
         assert sentence in text
+
+
+def test_error_bars_are_shown_with_the_largest_first(certificate: Certificate, html: str) -> None:
+    section = html[html.index('id="accuracy"') : html.index('id="unprotected"')]
+    assert re.findall(r'<th scope="row">(.*?)</th>', section) == ["age, region", "region", "age"]
+    assert "0.5 % to 4.0 %" in section
+    assert "single columns (2): median 1.5 %, largest 2.0 %; pairs that were measured (1)" in section
+    one, other = certificate.document.error_bars.bars[:2]
+    unmeasured = ErrorBarSection(
+        columns=("age", "smoker"), groups=(20, 3), basis="model", expected=0.04, lower=0.0, upper=1.0
+    )
+    section = ErrorBarsSection(level=0.95, bars=(one, other, unmeasured), omitted=7)
+    sentences = " ".join(wording.accuracy(section))
+    assert "pairs that were not measured (1): median 4.0 %" in sentences
+    assert "7 other pairs" in sentences
+    document = certificate.document.model_copy(update={"error_bars": section})
+    assert "not measured, no bound" in render_report(Certificate(document).to_json())
 
 
 def test_a_refused_release_says_why_and_who_exported_it() -> None:

@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from dpsynth.accounting.events import DiscreteGaussianDpEvent
 from dpsynth.curator.queries import NoisyMarginal
 from dpsynth.generators.error_bars import LEVEL, error_bars
 from dpsynth.generators.rehearsal import Rehearsal
-from dpsynth.mechanisms import DiscreteGaussianMechanism, Sensitivity
+from dpsynth.mechanisms import RoundedGaussianMechanism, Sensitivity
 from dpsynth.models import GraphicalModel, Measurement, estimate
 from dpsynth.randomness import NoiseSource
 from dpsynth.schema.schema import Schema
@@ -76,8 +75,9 @@ def answer(clique: tuple[str, ...], variance: Fraction, noise: NoiseSource, stat
     """Return a noisy marginal of the real table that states `stated` times its standard deviation."""
     shape = SCHEMA.domain.shape(clique)
     counts = np.bincount(_cells(truth(), clique), minlength=SCHEMA.domain.cells(clique)).reshape(shape)
-    noisy = DiscreteGaussianMechanism(variance)(counts.astype(np.int64), sensitivity=Sensitivity(1, 1, 1), noise=noise)
-    return NoisyMarginal(clique, noisy, stated * float(variance) ** 0.5, DiscreteGaussianDpEvent(variance, 1))
+    mechanism, sensitivity = RoundedGaussianMechanism(variance), Sensitivity(1, 1, 1)
+    noisy = mechanism(counts.astype(np.int64), sensitivity=sensitivity, noise=noise)
+    return NoisyMarginal(clique, noisy, stated * mechanism.stddev, mechanism.event(sensitivity))
 
 
 def coverage(
