@@ -6,6 +6,9 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dpsynth.schema.axes import CategoryAxis
 from dpsynth.schema.cells import read_cell
 from dpsynth.schema.columns import Column
@@ -18,8 +21,9 @@ _LONGEST_FIELD = 1 << 20
 def problems_of_table(path: Path, schema: Schema, rows: int) -> list[str]:
     """Return what is wrong with the table in `path`, one sentence each; empty where nothing is.
 
-    Checks that it can be read, holds exactly the columns of `schema` in their order and `rows` rows, and that every
-    cell lies in the declared domain or is written the way the schema writes cells outside it.
+    Checks that it can be read, holds exactly the columns of `schema` in their order and `rows` rows, that every cell
+    lies in the declared domain or is written the way the schema writes cells outside it, and that no row is one that
+    the schema declares impossible.
     """
     try:
         cells = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, schema)
@@ -28,20 +32,22 @@ def problems_of_table(path: Path, schema: Schema, rows: int) -> list[str]:
     names = [column.name for column in schema.columns]
     if list(cells) != names:
         return [f"{path.name} has other columns than the schema"]
+    codes = {column.name: column.encode(cells[column.name]) for column in schema.columns}
     problems = [
         f"column '{column.name}' holds cells outside its declared domain"
         for column in schema.columns
-        if _leaves_domain(column, cells[column.name])
+        if _leaves_domain(column, cells[column.name], codes[column.name])
     ]
+    if schema.constraints.violations(np.stack(list(codes.values()), axis=1)).any():
+        problems.append(f"{path.name} has rows that the schema declares impossible")
     found = len(cells[names[0]])
     if found != rows:
         problems.append(f"{path.name} has {found} rows, the certificate is about {rows}")
     return problems
 
 
-def _leaves_domain(column: Column, cells: Sequence[object]) -> bool:
+def _leaves_domain(column: Column, cells: Sequence[object], codes: NDArray[np.int32]) -> bool:
     """Return whether a cell has the code of cells that do not fit, and is not written as the schema writes those."""
-    codes = column.encode(cells)
     slot = column.missing_code if column.outside_code is None else column.outside_code
     label = column.axis.outside_label if isinstance(column.axis, CategoryAxis) else None
     empty_fits = column.outside_code is None or column.missing_code is None

@@ -53,6 +53,10 @@ def check(schema: Annotated[Path, typer.Argument(help="Schema file, YAML or JSON
     )
     for column in loaded.columns:
         OUT.print(f"  {column.name:<28} {column.size:>5} codes", markup=False)
+    rules = loaded.document.dpsynth.constraints
+    if rules:
+        tied = len([clique for clique in loaded.constraints.masks if len(clique) > 1])
+        OUT.print(f"  {len(rules)} rules about what no record can be, on {tied} groups of columns", markup=False)
     if loaded.public_rows is None:
         OUT.print("[yellow]not enough for a release yet:[/] `public_rows` is missing")
         raise SchemaError(loaded.dataset, [SchemaProblem("dpsynth.public_rows", _UNITS_NEEDED)])

@@ -115,22 +115,22 @@ class StructuralZeros:
         Raises:
             InvalidInput: the rules tie too many columns together to tell.
         """
-        allowed = allowed or {}
-        weights = {
-            name: np.bincount(
-                self.atoms(name), weights=np.broadcast_to(allowed.get(name, np.True_), size).astype(np.float64)
-            )
-            for name, size in zip(self.domain.names, self.domain.sizes, strict=True)
-        }
-        tables: list[tuple[Clique, NDArray[np.float64]]] = [
+        weights: dict[str, NDArray[np.float64]] = {}
+        for name, size in zip(self.domain.names, self.domain.sizes, strict=True):
+            counted = np.ones(size, dtype=np.bool_) if allowed is None or name not in allowed else allowed[name].copy()
+            if (name,) in self.masks:
+                counted &= ~self.masks[name,]
+            weights[name] = np.bincount(self.atoms(name), weights=counted).astype(np.float64)
+        tables = [
             (clique, (~mask).astype(np.float64))
             for clique, mask in self.merged({name: self.atoms(name) for name in self.domain.names}).items()
+            if len(clique) > 1
         ]
-        tables += [((name,), weight.astype(np.float64)) for name, weight in weights.items()]
-        left = list(self.domain.names)
-        count = 1
+        left = {name for clique, _ in tables for name in clique}
+        count = math.prod(int(weight.sum()) for name, weight in weights.items() if name not in left)
+        tables += [((name,), weights[name]) for name in self.domain.names if name in left]
         while left:
-            name = min(left, key=lambda chosen: self._joined_size(tables, chosen))
+            name = min(sorted(left), key=lambda chosen: self._joined_size(tables, chosen))
             left.remove(name)
             joined = [table for table in tables if name in table[0]]
             tables = [table for table in tables if name not in table[0]]

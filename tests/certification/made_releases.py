@@ -45,7 +45,7 @@ fields:
   - name: age
     type: integer
     constraints: {{minimum: 0, maximum: 99, required: true}}
-    dpsynth: {{bins: 20}}
+    dpsynth: {{bins: 20, outside: slot}}
   - name: income
     type: number
     constraints: {{minimum: -1000, maximum: 9000}}
@@ -63,6 +63,7 @@ fields:
     categories: [poor, fair, good, excellent]
     categoriesOrdered: true
     constraints: {{required: true}}
+    dpsynth: {{outside: slot}}
   - name: smoker
     type: boolean
     trueValues: ["yes"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -180,3 +181,31 @@ def test_rules_hold_whatever_is_merged() -> None:
         assert (small[(fine < 15) | (fine == 100)].dropna() == "x").all()
         assert (fine[place.isin(["a", "b", "t"])] >= 50).all()
         assert not (place.isna() & (small == "y")).any()
+
+
+def test_a_fine_column_that_determines_a_coarse_one_ties_few_cells_together() -> None:
+    """270 industries in 18 branches: the mask stands on one group for each branch, and coarser versions cross them."""
+    industries = [f"i{place:03}" for place in range(270)]
+    mapping = {name: f"b{place // 15:02}" for place, name in enumerate(industries)}
+    document = {
+        "name": "work",
+        "dpsynth": {
+            "unit": {"kind": "row"},
+            "constraints": [{"column": "industry", "determines": "branch", "mapping": mapping}],
+        },
+        "fields": [
+            {"name": "industry", "type": "string", "categories": industries, "dpsynth": {"rare": "keep"}},
+            {"name": "branch", "type": "string", "categories": sorted(set(mapping.values()))},
+        ],
+    }
+    schema = Schema.from_text(json.dumps(document))
+    answers = [
+        NoisyMarginal((column.name,), np.arange(column.size) % 7, 5.0, GdpEvent(Fraction(1, 100)))
+        for column in schema.columns
+    ]
+    made = multi_resolution(schema, answers, LEVELS)
+    sizes = dict(zip(made.domain.names, made.domain.sizes, strict=True))
+    assert sizes == {
+        "industry": 272, "industry/32": 32, "industry/19": 19, "industry/12": 12, "industry/5": 5,
+        "branch": 20, "branch/12": 12, "branch/5": 5,
+    }  # fmt: skip
