@@ -20,7 +20,7 @@ from dpsynth.curator.ingest import TableLike, check_header, read_rows, source_of
 from dpsynth.curator.marginals import MarginalCounter, measure_marginal
 from dpsynth.curator.queries import Grouping, MarginalSession, NoisyMarginal
 from dpsynth.curator.rows import PrivateRows
-from dpsynth.curator.selection import select_clique
+from dpsynth.curator.selection import select_cliques
 from dpsynth.curator.sources.base import RowSource
 from dpsynth.errors import DpsynthError, InvalidInput, TableError
 from dpsynth.ledger import Ledger, OpenToken
@@ -228,8 +228,9 @@ class _Session:
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
         groupings: Mapping[str, Grouping] | None = None,
-    ) -> Clique:
-        return select_clique(
+        count: int = 1,
+    ) -> tuple[Clique, ...]:
+        return select_cliques(
             self._counter,
             self._gate,
             estimates,
@@ -237,4 +238,5 @@ class _Session:
             weights=weights,
             penalties=penalties,
             groupings=groupings or {},
+            count=count,
         )

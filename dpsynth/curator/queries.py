@@ -105,17 +105,19 @@ class MarginalSession(Protocol):
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
         groupings: Mapping[str, Grouping] | None = None,
-    ) -> Clique:
-        """Return a clique whose estimate is far from the truth, by the exponential mechanism.
+        count: int = 1,
+    ) -> tuple[Clique, ...]:
+        """Return `count` different cliques whose estimates are far from the truth, by the exponential mechanism.
 
         The score of a clique is `weight * (L1 distance of its true and estimated counts in rows - penalty)`.
 
         Args:
             estimates: candidate cliques with the estimated counts, arrays of the cliques' shapes, in rows.
-            mu_squared: what the choice may cost.
+            mu_squared: what all choices together may cost.
             weights: positive integer importance of every candidate.
             penalties: expected noise of a measurement of every candidate, in rows.
             groupings: coarser versions of columns that candidates may name in place of them.
+            count: how many to choose, one after the other, each at the same cost and none twice.
 
         Raises:
             BudgetExceeded: when `mu_squared` is more than what remains; nothing is asked then.

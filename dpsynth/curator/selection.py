@@ -26,7 +26,7 @@ _LARGEST_SUM = 1 << 60
 _LARGEST_WEIGHT = 1 << 20
 
 
-def select_clique(
+def select_cliques(
     counter: MarginalCounter,
     gate: Gate,
     estimates: Mapping[Clique, NDArray[np.float64]],
@@ -35,18 +35,20 @@ def select_clique(
     weights: Mapping[Clique, int],
     penalties: Mapping[Clique, float],
     groupings: Mapping[str, Grouping],
-) -> Clique:
-    """Return a candidate whose weighted L1 error, less its penalty, is close to the largest.
+    count: int,
+) -> tuple[Clique, ...]:
+    """Return `count` different candidates whose weighted L1 errors, less their penalties, are close to the largest.
 
-    Privacy: mu-GDP, mu squared at most `mu_squared`. Adding one unit of m rows moves the L1 distance of any marginal to
-    a fixed estimate by at most m, hence a score by at most m * max weight; the estimate is rounded to the grid before
-    the distance is taken, so this holds exactly in integers. The change may have either sign, so the two-sided form
-    eps * score / (2 * sens) is used.
+    Privacy: mu-GDP, mu squared at most `mu_squared`: one exponential mechanism for each choice, among the candidates
+    that are left, each charged its part before it is made. Adding one unit of m rows moves the L1 distance of any
+    marginal to a fixed estimate by at most m, hence a score by at most m * max weight; the estimate is rounded to the
+    grid before the distance is taken, so this holds exactly in integers. The change may have either sign, so the
+    two-sided form eps * score / (2 * sens) is used.
     Source: McSherry and Talwar 2007; bounded range: Dong, Durfee and Rogers 2020; mu: docs/design/gaussian_filter.md.
     """
     candidates = ordered_candidates(estimates, counter.domain, groupings)
-    if not candidates:
-        raise InvalidInput("there is no candidate to select from")
+    if type(count) is not int or not 1 <= count <= len(candidates):
+        raise InvalidInput(f"between one and all of the {len(candidates)} candidates can be selected, not {count}")
     if any(type(weights[clique]) is not int or not 1 <= weights[clique] <= _LARGEST_WEIGHT for clique in candidates):
         raise InvalidInput(f"weights of candidates must be whole numbers from 1 to {_LARGEST_WEIGHT}")
     asked = [
@@ -62,13 +64,14 @@ def select_clique(
         scores[place] = max(min(weight * (distance - penalty), 1 << 62), -(1 << 62))
     largest_weight = max(weight for weight, _, _ in asked)
     reach = counter.sensitivity.l1 * GRID * largest_weight
-    moved = Sensitivity(l1=reach * len(candidates), squared_l2=reach**2 * len(candidates), linf=reach)
-    choice = gate.release(
-        ExponentialMechanism.for_mu_squared(mu_squared),
-        BoundedQuery(Private(scores), moved),
-        purpose=f"select one of {len(candidates)} marginals",
-    )
-    return candidates[choice]
+    mechanism = ExponentialMechanism.for_mu_squared(mu_squared / count)
+    left, chosen = list(range(len(candidates))), []
+    for _ in range(count):
+        moved = Sensitivity(l1=reach * len(left), squared_l2=reach**2 * len(left), linf=reach)
+        query = BoundedQuery(Private(scores[left]), moved)
+        place = gate.release(mechanism, query, purpose=f"select one of {len(left)} marginals")
+        chosen.append(candidates[left.pop(place)])
+    return tuple(chosen)
 
 
 def _on_grid(estimate: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -5,8 +5,10 @@ Fine columns take part at several resolutions; see `multi_resolution`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 
@@ -23,7 +25,13 @@ from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
 
-_ROUNDS_PER_COLUMN = 3
+_MEASUREMENTS_PER_COLUMN = 3
+_MOST_FITS = 60
+"""Where more measurements than this are planned, several are chosen between two fits."""
+
+_LARGEST_TRIPLE = 0.3
+"""Triples whose noise would add up to more than this share of the rows are no candidates."""
+
 _LOOSE_TOLERANCE, _LOOSE_ITERATIONS = 1e-2, 50
 """Fits between rounds only have to rank the candidates."""
 
@@ -34,10 +42,11 @@ _ANNEALING = 4
 
 @dataclass(frozen=True, slots=True)
 class AIM:
-    """AIM on all pairs at any resolution: choose, measure, fit; spend more per round once noise drowns the gain.
+    """AIM on pairs and triples at any resolution: choose, measure, fit; spend more per round once noise drowns the gain.
 
     Attributes:
-        rounds: most rounds; None takes three for each column. Rounds get costlier on the way, so fewer happen.
+        rounds: most measurements after those of the columns; None takes three for each column. They get costlier on
+            the way, so fewer happen. Beyond 60, several are chosen between two fits.
         column_share: part of the whole budget that measures every single column first.
         selection_share: part of each round's cost that pays for the choice; the rest pays for the measurement.
         largest_model: most cells of the junction tree once everything is spent; before, the limit is in proportion.
@@ -106,7 +115,7 @@ class AIM:
             merged=working.merged,
             provenance={
                 "generator": self.name,
-                "rounds": str(self._planned_rounds(domain)),
+                "rounds": str(self._planned_measurements(domain)),
                 "levels": " ".join(map(str, self.levels)),
                 "column_share": str(self.column_share),
                 "selection_share": str(self.selection_share),
@@ -114,8 +123,8 @@ class AIM:
             },
         )
 
-    def _planned_rounds(self, domain: Domain) -> int:
-        return _ROUNDS_PER_COLUMN * len(domain) if self.rounds is None else self.rounds
+    def _planned_measurements(self, domain: Domain) -> int:
+        return _MEASUREMENTS_PER_COLUMN * len(domain) if self.rounds is None else self.rounds
 
     def _improve(
         self,
@@ -126,27 +135,32 @@ class AIM:
         answers: list[NoisyMarginal],
     ) -> GraphicalModel:
         """Run the rounds: append what was measured to `answers` and return the last model."""
-        rounds, workload = self._planned_rounds(schema.domain), schema.workload
-        per_round = session.remaining_mu_squared / rounds
-        with phase("choose, measure, fit", rounds) as advance:
-            for played in range(1, rounds + 1):
+        planned, workload = self._planned_measurements(schema.domain), schema.workload
+        batch = math.ceil(planned / _MOST_FITS)
+        each = session.remaining_mu_squared / planned
+        with phase("choose, measure, fit", planned) as advance:
+            for taken in range(0, planned, batch):
                 remaining = session.remaining_mu_squared
-                last = played == rounds or remaining < 2 * per_round
-                spend = remaining if last else per_round
-                for_choice = Fraction(str(self.selection_share)) * spend
+                count = max(1, min(batch, planned - taken, math.floor(remaining / each)))
+                last = taken + count >= planned or remaining < (count + 1) * each
+                spend = remaining if last else count * each
+                for_choices = Fraction(str(self.selection_share)) * spend
                 limit = float(self.largest_model * (1 if last else 1 - (remaining - spend) / session.mu_squared))
-                estimates = model.marginals(_candidates(resolutions, model, limit))
-                noise = expected_noise(spend - for_choice, schema.unit.max_rows_per_unit)
+                noise = expected_noise((spend - for_choices) / count, schema.unit.max_rows_per_unit)
+                candidates = _candidates(resolutions, model, limit, count, model.total / noise)
+                estimates = model.marginals(candidates)
                 chosen = session.select(
                     estimates,
-                    for_choice,
+                    for_choices,
                     weights={clique: workload.weight(map(resolutions.column, clique)) for clique in estimates},
                     penalties={clique: noise * model.domain.cells(clique) for clique in estimates},
                     groupings=resolutions.groupings,
+                    count=count,
                 )
-                for_table = session.remaining_mu_squared if last else spend - for_choice
-                answers.append(session.measure(chosen, for_table, groupings=resolutions.groupings))
-                advance(1)
+                for left, clique in zip(range(count, 0, -1), chosen, strict=True):
+                    part = session.remaining_mu_squared / left if last else (spend - for_choices) / count
+                    answers.append(session.measure(clique, part, groupings=resolutions.groupings))
+                    advance(1)
                 if last:
                     break
                 model = _fitted(
@@ -157,9 +171,9 @@ class AIM:
                     tolerance=_LOOSE_TOLERANCE,
                     iterations=_LOOSE_ITERATIONS,
                 )
-                change = float(np.abs(model.marginal(chosen) - estimates[chosen]).sum())
-                if change <= noise * model.domain.cells(chosen):
-                    per_round *= _ANNEALING
+                changes = [float(np.abs(model.marginal(clique) - estimates[clique]).sum()) for clique in chosen]
+                if sum(changes) <= noise * sum(map(model.domain.cells, chosen)):
+                    each *= _ANNEALING
         return model
 
 
@@ -182,16 +196,34 @@ def _fitted(
     )
 
 
-def _candidates(resolutions: MultiResolution, model: GraphicalModel, limit: float) -> list[Clique]:
-    """Return all columns and all pairs that should keep the model within `limit` cells; decided by public sizes only.
+def _candidates(
+    resolutions: MultiResolution, model: GraphicalModel, limit: float, together: int, rows_per_noise: float
+) -> list[Clique]:
+    """Return columns, pairs and triples that should keep the model within `limit` cells.
 
-    A pair joins two different columns, each at any resolution.
+    Columns stand at any resolution, never twice in one clique. A pair may make the model grow, each of `together` by
+    its part of what is left; a triple must lie inside the model already, and have few enough cells that noise does not
+    drown it. All this is decided by public sizes and by noisy answers.
+
+    Args:
+        resolutions: the columns with their coarser versions.
+        model: the present model.
+        limit: most cells of the next model.
+        together: how many candidates will be chosen at once.
+        rows_per_noise: the number of rows in units of the expected noise in one cell.
     """
     domain, size = resolutions.domain, model.size
     pairs = [
         pair
         for pair, growth in pair_growth(model.calibrated.tree).items()
-        if resolutions.column(pair[0]) != resolutions.column(pair[1]) and (growth == 0 or size + growth <= limit)
+        if resolutions.column(pair[0]) != resolutions.column(pair[1])
+        and (growth == 0 or size + together * growth <= limit)
     ]
     columns = [name for name in domain.names if resolutions.column(name) == name]
-    return [*((name,) for name in columns), *pairs]
+    triples = {
+        triple
+        for node in model.calibrated.tree.nodes
+        for triple in combinations(domain.canonical(node.columns), 3)
+        if domain.cells(triple) <= _LARGEST_TRIPLE * rows_per_noise and len(set(map(resolutions.column, triple))) == 3
+    }
+    return [*((name,) for name in columns), *pairs, *sorted(triples)]

@@ -131,7 +131,7 @@ class MST:
                     joining = self._within_limit(independent.domain, [*rules, *chosen], joining)
                 if not joining:
                     break
-                edge = session.select(
+                (edge,) = session.select(
                     {pair: estimates[pair] for pair in joining},
                     session.mu_squared / 3 / edges,
                     weights={pair: workload.weight(pair) for pair in joining},

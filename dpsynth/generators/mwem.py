@@ -136,7 +136,7 @@ class MWEM:
         if not candidates:
             return None
         estimates = model.marginals(candidates)
-        chosen = session.select(
+        (chosen,) = session.select(
             estimates,
             for_choice,
             weights={pair: workload.weight(pair) for pair in candidates},

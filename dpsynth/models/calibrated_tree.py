@@ -39,8 +39,9 @@ class CalibratedTree:
         """Return the exact marginal probabilities of many cliques; pairs outside the nodes share one pass."""
         found: dict[Clique, Floats] = {}
         far_pairs: list[Clique] = []
+        nearest = self.tree.pairs()
         for clique in dict.fromkeys(cliques):
-            index = self.tree.covering(clique)
+            index = nearest.get(frozenset(clique)) if len(clique) == 2 else self.tree.covering(clique)
             if index is not None:
                 found[clique] = self._inside(index, clique)
             elif len(clique) == 2:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from dpsynth.models.triangulation import CliqueGraph
 from dpsynth.schema.domain import Clique, Domain
@@ -99,6 +100,14 @@ class JunctionTree:
         if not holders:
             return None
         return min(holders, key=lambda index: self.domain.cells(self.nodes[index].columns))
+
+    def pairs(self) -> dict[frozenset[str], int]:
+        """Return `covering` of every pair of columns that some node holds."""
+        sizes = [self.domain.cells(node.columns) for node in self.nodes]
+        largest_first = sorted(range(len(self.nodes)), key=lambda index: (-sizes[index], -index))
+        return {
+            frozenset(pair): index for index in largest_first for pair in combinations(self.nodes[index].columns, 2)
+        }
 
 
 def _node(domain: Domain, mask: int, nodes: list[TreeNode], parent: int) -> TreeNode:

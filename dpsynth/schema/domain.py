@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dpsynth.errors import InvalidInput
@@ -24,9 +24,11 @@ class Domain:
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
+    _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse domains that contradict themselves."""
+        object.__setattr__(self, "_places", {name: place for place, name in enumerate(self.names)})
         if len(self.names) != len(self.sizes) or len(set(self.names)) != len(self.names):
             raise InvalidInput("a domain needs one size per column and different column names")
         if any(size < 1 for size in self.sizes):
@@ -38,7 +40,7 @@ class Domain:
 
     def __contains__(self, name: object) -> bool:
         """Return whether `name` is a column."""
-        return name in self.names
+        return name in self._places
 
     def size(self, name: str) -> int:
         """Return the number of codes of one column."""
@@ -47,8 +49,8 @@ class Domain:
     def position(self, name: str) -> int:
         """Return the place of one column."""
         try:
-            return self.names.index(name)
-        except ValueError:
+            return self._places[name]
+        except KeyError:
             raise InvalidInput(f"'{name}' is not a column of this domain") from None
 
     def canonical(self, names: Iterable[str]) -> Clique:

@@ -97,9 +97,12 @@ class _RecordedSession:
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
         groupings: Mapping[str, Grouping] | None = None,
-    ) -> Clique:
-        request = _select_request(estimates, mu_squared, weights, penalties, groupings)
-        answer = self._session.select(estimates, mu_squared, weights=weights, penalties=penalties, groupings=groupings)
+        count: int = 1,
+    ) -> tuple[Clique, ...]:
+        request = _select_request(estimates, mu_squared, weights, penalties, groupings, count)
+        answer = self._session.select(
+            estimates, mu_squared, weights=weights, penalties=penalties, groupings=groupings, count=count
+        )
         self._tape.exchanges.append(Exchange(request, answer))
         return answer
 
@@ -166,8 +169,10 @@ class _PlayedSession:
         weights: Mapping[Clique, int],
         penalties: Mapping[Clique, float],
         groupings: Mapping[str, Grouping] | None = None,
-    ) -> Clique:
-        answer: Clique = self._player.next(_select_request(estimates, mu_squared, weights, penalties, groupings))
+        count: int = 1,
+    ) -> tuple[Clique, ...]:
+        request = _select_request(estimates, mu_squared, weights, penalties, groupings, count)
+        answer: tuple[Clique, ...] = self._player.next(request)
         return answer
 
 
@@ -177,10 +182,12 @@ def _select_request(
     weights: Mapping[Clique, int],
     penalties: Mapping[Clique, float],
     groupings: Mapping[str, Grouping] | None,
+    count: int,
 ) -> tuple[object, ...]:
     return (
         "select",
         tuple((clique, estimates[clique].tobytes(), weights[clique], penalties[clique]) for clique in estimates),
         mu_squared,
         dict(groupings or {}),
+        count,
     )

@@ -16,7 +16,7 @@ from dpsynth.curator.gate import Gate
 from dpsynth.curator.marginals import MarginalCounter, measure_marginal
 from dpsynth.curator.queries import Grouping
 from dpsynth.curator.rows import PrivateRows, compact
-from dpsynth.curator.selection import select_clique
+from dpsynth.curator.selection import select_cliques
 from dpsynth.errors import InvalidInput
 from dpsynth.randomness import SeededNoise
 from dpsynth.schema.domain import Domain
@@ -80,7 +80,7 @@ def test_a_grouped_question_costs_what_an_ungrouped_one_costs() -> None:
 def test_the_choice_sees_the_error_at_the_candidates_resolution() -> None:
     counts = counter(drawn())
     wrong = {PAIR: np.full((2, 2), 5000.0), ("age",): unseal(counts.query(("age",), {}).value).astype(float)}
-    chosen = select_clique(
+    (chosen,) = select_cliques(
         counts,
         Gate(Allowance("clinic", Fraction(10)), SeededNoise(1)),
         wrong,
@@ -88,6 +88,7 @@ def test_the_choice_sees_the_error_at_the_candidates_resolution() -> None:
         weights=dict.fromkeys(wrong, 1),
         penalties=dict.fromkeys(wrong, 0.0),
         groupings=COARSE,
+        count=1,
     )
     assert chosen == PAIR
 

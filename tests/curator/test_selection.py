@@ -43,7 +43,7 @@ class Eavesdropper(Gate):
 def scores(codes: NDArray[np.int32], estimate: NDArray[np.float64], weight: int) -> tuple[int, int]:
     """Return the score of the pair and the change that was declared for one unit."""
     gate = Eavesdropper(Allowance("t", Fraction(1)), SeededNoise(0))
-    selection.select_clique(
+    selection.select_cliques(
         counter(codes),
         gate,
         {PAIR: estimate},
@@ -51,6 +51,7 @@ def scores(codes: NDArray[np.int32], estimate: NDArray[np.float64], weight: int)
         weights={PAIR: weight},
         penalties={PAIR: 3.5},
         groupings={},
+        count=1,
     )
     return int(unseal(gate.seen.value)[0]), gate.seen.sensitivity.linf
 
@@ -97,7 +98,42 @@ def test_an_estimate_of_another_shape_and_no_candidate_at_all_are_refused() -> N
     with pytest.raises(InvalidInput, match="shape"):
         scores(np.zeros((3, 2), dtype=np.int32), np.zeros((3, 2)), 1)
     gate = Gate(Allowance("t", Fraction(1)), SeededNoise(0))
-    with pytest.raises(InvalidInput, match="no candidate"):
-        selection.select_clique(
-            counter(np.zeros((3, 2), np.int32)), gate, {}, Fraction(1), weights={}, penalties={}, groupings={}
+    with pytest.raises(InvalidInput, match="candidates can be selected"):
+        selection.select_cliques(
+            counter(np.zeros((3, 2), np.int32)), gate, {}, Fraction(1), weights={}, penalties={}, groupings={}, count=1
+        )
+
+
+def test_a_batch_names_different_candidates_the_far_ones_first_and_charges_each_choice() -> None:
+    codes = np.array([[0, 0]] * 50 + [[1, 2]] * 30, dtype=np.int32)
+    far = {PAIR: np.full((2, 3), 400.0), (PAIR[0],): np.full(2, 900.0), (PAIR[1],): np.array([50.0, 0.0, 30.0])}
+    allowance = Allowance("t", Fraction(9))
+    chosen = selection.select_cliques(
+        counter(codes),
+        Gate(allowance, SeededNoise(3)),
+        far,
+        Fraction(9),
+        weights=dict.fromkeys(far, 1),
+        penalties=dict.fromkeys(far, 0.0),
+        groupings={},
+        count=2,
+    )
+    assert set(chosen) == {PAIR, (PAIR[0],)}
+    assert len(allowance.charged) == 2
+    assert allowance.remaining_mu_squared >= 0
+
+
+@pytest.mark.parametrize("count", [0, 2, True, 1.0])
+def test_no_more_choices_than_candidates(count: int) -> None:
+    gate = Gate(Allowance("t", Fraction(1)), SeededNoise(0))
+    with pytest.raises(InvalidInput, match="can be selected"):
+        selection.select_cliques(
+            counter(np.zeros((3, 2), np.int32)),
+            gate,
+            {PAIR: np.zeros((2, 3))},
+            Fraction(1),
+            weights={PAIR: 1},
+            penalties={PAIR: 0.0},
+            groupings={},
+            count=count,
         )
