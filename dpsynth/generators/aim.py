@@ -42,7 +42,7 @@ _ANNEALING = 4
 
 @dataclass(frozen=True, slots=True)
 class AIM:
-    """AIM on pairs and triples at any resolution: choose, measure, fit; spend more per round once noise drowns the gain.
+    """AIM on pairs and triples at any resolution: choose, measure, fit; spend more once noise drowns the gain.
 
     Attributes:
         rounds: most measurements after those of the columns; None takes three for each column. They get costlier on
