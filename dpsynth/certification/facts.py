@@ -10,6 +10,7 @@ from fractions import Fraction
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_to_json
 from dpsynth.curator.curator import Curator
+from dpsynth.curator.discovery import PURPOSE as DISCOVERY
 from dpsynth.curator.queries import NoisyMarginal
 from dpsynth.generators.base import FittedSynthesizer, MarginalSynthesizer
 from dpsynth.generators.error_bars import ErrorBars
@@ -140,6 +141,8 @@ def attempts_among(entries: Iterable[LedgerEntry]) -> tuple[Attempt, ...]:
     asked: dict[str, str] = {}
     attempts: list[Attempt] = []
     for entry in entries:
+        if entry.purpose == DISCOVERY:
+            continue  # no generator was trained; it is charged all the same
         if entry.kind is EntryKind.RESERVE:
             asked[entry.release_id] = entry.asked
         elif entry.kind is EntryKind.OPEN:

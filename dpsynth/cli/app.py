@@ -15,6 +15,7 @@ import typer
 from dpsynth.cli import ledger_commands, schema_commands
 from dpsynth.cli.console import OUT, print_error
 from dpsynth.cli.demo_command import demo
+from dpsynth.cli.discover_command import discover
 from dpsynth.cli.override_command import override
 from dpsynth.cli.release_command import release_table
 from dpsynth.cli.sample_command import sample
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("release")(release_table)
+app.command("discover")(discover)
 app.command("verify")(verify)
 app.command("override")(override)
 app.command("sample")(sample)

@@ -25,6 +25,9 @@ def budget(
     dataset: Annotated[str, typer.Argument(help="Data set id, as the schema declares it.")],
     epsilon: Annotated[str, typer.Option(help="Epsilon for all releases of this data set together, for ever.")],
     delta: Annotated[str, typer.Option(help="Delta for all of them together.")],
+    event_delta: Annotated[
+        str, typer.Option(help="Part of delta for finding private categories, such as half of it; 0 allows none.")
+    ] = "0",
     ledger: LedgerOption = None,
 ) -> None:
     """Set the budget of a data set, once; it cannot be changed afterwards."""
@@ -35,7 +38,7 @@ def budget(
         )
     whole = PrivacyBudget(epsilon, delta)
     with open_ledger(ledger) as books:
-        books.set_budget(dataset, whole)
+        books.set_budget(dataset, whole, event_delta=event_delta)
         OUT.print(f"data set '{dataset}': budget {whole}, for ever. Left: {books.remaining(dataset)}.", markup=False)
 
 

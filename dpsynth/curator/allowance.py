@@ -23,16 +23,19 @@ class Allowance:
     Attributes:
         dataset: the data set that is charged.
         mu_squared: the reserved amount.
+        delta: reserved for events that may fail outright.
 
     Source: sums of squared mu chosen adaptively stay valid: Smith and Thakurta 2022; docs/design/gaussian_filter.md.
     """
 
-    __slots__ = ("_charged", "_closed", "_lock", "_process", "_spent", "dataset", "mu_squared")
+    __slots__ = ("_charged", "_closed", "_lock", "_process", "_spent", "_spent_delta", "dataset", "delta", "mu_squared")
 
-    def __init__(self, dataset: str, mu_squared: Fraction) -> None:
+    def __init__(self, dataset: str, mu_squared: Fraction, delta: Fraction = Fraction(0)) -> None:
         """Start with nothing spent."""
         self.dataset = dataset
         self.mu_squared = mu_squared
+        self.delta = delta
+        self._spent_delta = Fraction(0)
         self._spent = Fraction(0)
         self._charged: list[tuple[str, DpEvent]] = []
         self._closed = False
@@ -54,15 +57,17 @@ class Allowance:
         """Book `event`; safe across threads.
 
         Raises:
-            BudgetExceeded: it does not fit, has no finite mu or may fail outright, or the allowance is closed or was
+            BudgetExceeded: it does not fit, has no finite mu or may fail too often, or the allowance is closed or was
                 reserved by another process; nothing is booked.
         """
         cost = cost_of(event)
         with self._lock:
             asked = cost.mu_squared
-            if not self._is_usable() or asked is None or cost.delta != 0 or asked > self.remaining_mu_squared:
+            fails_too_often = self._spent_delta + cost.delta > self.delta
+            if not self._is_usable() or asked is None or fails_too_often or asked > self.remaining_mu_squared:
                 raise self._refusal(purpose, asked)
             self._spent += asked
+            self._spent_delta += cost.delta
             self._charged.append((purpose, event))
 
     def close(self) -> None:

@@ -7,7 +7,9 @@ the ledger's OPEN token to run at all.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
@@ -24,7 +26,9 @@ from dpsynth.curator.sources.parquet_file import ParquetFile
 from dpsynth.errors import TableError
 from dpsynth.ledger import OpenToken
 from dpsynth.randomness import NoiseSource, secret_coins, uniform_words
+from dpsynth.schema.cells import encode_each
 from dpsynth.schema.codec import encode_cells
+from dpsynth.schema.open_categories import category_in, is_open
 from dpsynth.schema.schema import Schema
 
 if TYPE_CHECKING:
@@ -138,14 +142,64 @@ def read_rows(
     )
 
 
+def read_categories(
+    source: RowSource, schema: Schema, token: OpenToken, *, noise: NoiseSource
+) -> dict[str, Private[dict[str, int]]]:
+    """Return for every open column of `schema` in how many units each category occurs, categories that occur only.
+
+    Privacy: everything returned is sealed, which categories there are too. Each unit counts with at most
+    `max_rows_per_unit` rows, drawn without looking at values, hence in at most so many categories, once in each.
+    """
+    if token.dataset != schema.dataset:
+        raise TableError(f"the ledger has opened data set '{token.dataset}', not '{schema.dataset}'")
+    columns = [column for column in schema.columns if is_open(column)]
+    numbers: list[dict[str, int]] = [{} for _ in columns]
+
+    def number(place: int, cell: object) -> int:
+        text = category_in(columns[place], cell, schema.dialect.encoding)
+        return -1 if text is None else numbers[place].setdefault(text, len(numbers[place]))
+
+    def numbered(batch: list[Cells], places: Mapping[str, int]) -> NDArray[np.int32]:
+        cells = (batch[places[column.name]] for column in columns)
+        return np.column_stack([encode_each(part, partial(number, place)) for place, part in enumerate(cells)])
+
+    found, units = _read_all(source, schema, numbered, width=len(columns))
+    if units is None:
+        units = np.arange(len(found))
+    else:
+        kept = _bounded(units, schema.unit.max_rows_per_unit, noise)
+        found, units = found[kept], units[kept]
+    counted: dict[str, Private[dict[str, int]]] = {}
+    for place, column in enumerate(columns):
+        several = len(numbers[place]) + 1  # categories, and none
+        once = np.unique(units.astype(np.int64) * several + found[:, place] + 1) % several
+        counts = np.bincount(once, minlength=several)[1:].tolist()
+        counted[column.name] = Private({text: counts[code] for text, code in numbers[place].items() if counts[code]})
+    return counted
+
+
 def _encode_all(source: RowSource, schema: Schema) -> tuple[NDArray[np.int32], NDArray[np.intp] | None]:
+    def encoded(batch: list[Cells], places: Mapping[str, int]) -> NDArray[np.int32]:
+        return encode_cells(schema, {column.name: batch[places[column.name]] for column in schema.columns})
+
+    return _read_all(source, schema, encoded, width=len(schema.columns))
+
+
+def _read_all(
+    source: RowSource,
+    schema: Schema,
+    numbered: Callable[[list[Cells], Mapping[str, int]], NDArray[np.int32]],
+    *,
+    width: int,
+) -> tuple[NDArray[np.int32], NDArray[np.intp] | None]:
+    """Return what `numbered` makes of all batches, shape (rows, width), and each row's unit; None if a row is one."""
     places = check_header(source, schema)
     unit_column = schema.unit.id_column
-    coded = [np.empty((0, len(schema.columns)), dtype=np.int32)]
+    coded = [np.empty((0, width), dtype=np.int32)]
     numbers: dict[str, int] = {}
     units: list[int] = []
     for batch in source.batches():
-        codes = encode_cells(schema, {column.name: batch[places[column.name]] for column in schema.columns})
+        codes = numbered(batch, places)
         if unit_column is not None:
             named = [_identifier(cell) for cell in _objects(batch[places[unit_column]])]
             units.extend(numbers.setdefault(name, len(numbers)) for name in named if name is not None)

@@ -101,6 +101,20 @@ class Ledger:
         if change is not None:
             raise LedgerError(change)
 
+    def require_event_delta(self, dataset: str) -> None:
+        """Refuse where the budget sets nothing aside for events that have a delta of their own.
+
+        Raises:
+            BudgetNotSet: the data set has no budget.
+            LedgerError: it does not, and a budget is fixed for ever.
+        """
+        if self._journal.reading().account(dataset).filter().event_delta == 0:
+            raise LedgerError(
+                f"the budget of data set '{dataset}' sets no delta aside for events that may fail outright, and a "
+                "budget is fixed for ever. List the categories in the schema, or set the budget of a new data set with "
+                "--event-delta (`event_delta` in Python), for example half of its delta"
+            )
+
     def reserve(
         self, dataset: str, *, release_id: str, purpose: str, event: DpEvent, asked: str, unit: str, certifiable: bool
     ) -> Reservation:

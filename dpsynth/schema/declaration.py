@@ -49,6 +49,7 @@ _PLACES: dict[str, Path] = {
     "minimum": ("constraints", "minimum"),
     "maximum": ("constraints", "maximum"),
     "categories": ("categories",),
+    "private": ("dpsynth", "categories"),
     "categories_ordered": ("categoriesOrdered",),
     "bins": ("dpsynth", "bins"),
     "cells": ("dpsynth", "cells"),
@@ -171,17 +172,32 @@ def _axis(field: FieldDocument, kind: ColumnKind, faults: Faults) -> tuple[Axis 
     return None
 
 
-def _category_axis(field: FieldDocument, kind: ColumnKind, faults: Faults) -> CategoryAxis | None:
+def _declared_values(field: FieldDocument, kind: ColumnKind, faults: Faults) -> tuple[str, ...] | None:
+    """Return the categories of a field, none where they are still to be found."""
     listed = None if field.categories is None else tuple(entry.value for entry in field.categories)
     values = listed if listed is not None else field.constraints.enum
+    if field.dpsynth.categories == "private":
+        if field.type != "string" or kind is ColumnKind.ORDINAL or values is not None:
+            faults.add(_PLACES["private"], "only an unordered text column without a list can have private categories")
+        return ()
     if values is None:
-        faults.add((), "`categories` is missing: list every value that can occur by public knowledge")
-        return None
-    if listed is not None and field.constraints.enum not in {None, listed}:
+        faults.add(
+            (),
+            "`categories` is missing: list every value that can occur by public knowledge, or say "
+            "`dpsynth: {categories: private}` to have them found in noisy counts",
+        )
+    elif listed is not None and field.constraints.enum not in {None, listed}:
         faults.add(_PLACES["enum"], "differs from `categories`; give one of them")
+    elif not values:
+        faults.add(_values_path(field), "needs at least one value")
+    return values
+
+
+def _category_axis(field: FieldDocument, kind: ColumnKind, faults: Faults) -> CategoryAxis | None:
+    values = _declared_values(field, kind, faults)
+    if values is None:
+        return None
     path = _values_path(field)
-    if not values:
-        faults.add(path, "needs at least one value")
     is_text = field.type == "string"
     for place, value in enumerate(values):
         if not value.strip() or _breaks_lines(value):

@@ -205,6 +205,9 @@ class FieldPart(_Part):
     kind: Literal["categorical", "ordinal", "integer", "continuous", "datetime", "boolean"] | None = Field(
         None, description="How the column is coded; follows from `type` and `categories` if not given."
     )
+    categories: Literal["private"] | None = Field(
+        None, description="`private`: the categories are not public; `dpsynth discover` finds them in noisy counts."
+    )
     bins: Bins | None = Field(
         None,
         description="Number of bins of equal width, the list of bin edges, or a rule that finds bins in noisy counts.",

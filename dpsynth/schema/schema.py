@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dpsynth.errors import InvalidInput, SchemaError, SchemaProblem
 from dpsynth.schema.columns import Column
 from dpsynth.schema.document import Dialect, TableDocument, as_written
 from dpsynth.schema.domain import Domain
+from dpsynth.schema.open_categories import is_open
 from dpsynth.schema.structural_zeros import StructuralZeros
 from dpsynth.schema.validation import validate
 from dpsynth.schema.workload import Workload
@@ -23,6 +25,7 @@ from dpsynth.schema.yaml_source import BLANK
 from dpsynth.schema.yaml_text import yaml_text
 
 _LARGEST_FILE = 16 << 20
+_TO_BE_FOUND = "its categories are private and still to be found, for a charge: dpsynth discover"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,29 @@ class Schema:
         """
         blank = f"still says {BLANK}; fill it in from public knowledge, never from the rows"
         blanks = [SchemaProblem(f"column '{column.name}'", blank) for column in self.columns if BLANK in column.labels]
+        blanks += [SchemaProblem(f"column '{column.name}'", _TO_BE_FOUND) for column in self.columns if is_open(column)]
         if blanks or BLANK in self.dataset:
             raise SchemaError(self.dataset, blanks or [SchemaProblem("name", blank)])
+
+    def with_categories(self, found: Mapping[str, Sequence[str]], source: str) -> Schema:
+        """Return the schema with the categories of its open columns; a column for which none was found is left out.
+
+        Args:
+            found: the categories of every open column, in order.
+            source: where they come from, in words.
+
+        Raises:
+            SchemaError: a category that no file can hold, or that cannot be told from another.
+        """
+        written = as_written(self.document)
+        for field_ in written["fields"]:
+            if field_["name"] in found:
+                categories, block = list(found[field_["name"]]), field_["dpsynth"]
+                del block["categories"]
+                block["provenance"] = "; ".join(filter(None, [block.get("provenance"), source]))
+                field_.update({"categories": categories} if categories else {})
+                block.update({} if categories else {"role": "ignore"})
+        return Schema.from_text(yaml_text(written), source=self.dataset)
 
     def to_yaml(self) -> str:
         """Return the schema as YAML text; `from_text` gives an equal schema with the same digest."""
