@@ -71,3 +71,10 @@ def test_the_real_rows_obey_the_rules_of_both_excerpts() -> None:
     for table in (excerpt.demographic(), excerpt.every_feature()):
         assert table.schema.constraints
         assert not table.schema.constraints.violations(table.codes).any()
+
+
+@needs_shared_data
+def test_the_rows_of_an_excerpt_hold_only_what_its_schema_describes() -> None:
+    ten = excerpt.demographic()
+    assert list(ten.cells.columns) == list(excerpt.DEMOGRAPHIC)
+    assert excerpt.excerpt_schema(None).workload.group_by == excerpt.GROUP
