@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -16,7 +16,7 @@ from dpsynth.curator.queries import Grouping, MarginalQueries, MarginalSession, 
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import FINE, multi_resolution
-from dpsynth.generators.noisy_columns import as_measurements, expected_noise
+from dpsynth.generators.noisy_columns import as_measurements, expected_noise, in_proportion
 from dpsynth.generators.working_domain import WorkingDomain, measure_working_domain
 from dpsynth.models import JunctionTree, estimated_total
 from dpsynth.models.code_groups import within_atoms
@@ -38,9 +38,6 @@ _LARGEST_MODEL = 20_000_000
 
 _ENOUGH_COMPONENTS = 64
 """With fewer, columns are held more coarsely, so that there can be more."""
-
-_PARTS = 10_000
-"""Shares of the budget are multiples of about this part of the largest."""
 
 _PAIR_POWER, _WEIGHT_POWER = 1 / 3, 2 / 3
 """Powers of size and weight in the split of the budget; docs/design/mixture_of_products.md has the measurement."""
@@ -151,12 +148,6 @@ def _cells(schema: Schema, groups: Mapping[str, NDArray[np.int64]]) -> int:
     return JunctionTree.of(_domain(schema, groups), schema.constraints.masks).cells
 
 
-def _in_proportion(weights: Sequence[float]) -> list[Fraction]:
-    """Return exact parts of 1, in proportion to positive `weights` up to their rounding."""
-    whole = [max(1, round(_PARTS * weight / max(weights))) for weight in weights]
-    return [Fraction(part, sum(whole)) for part in whole]
-
-
 def _finest_resolution(rows: float, noise: float, distance: float) -> int:
     """Return how many groups both columns of a pair may have for its noise to move it by `distance`."""
     return int(np.clip(math.sqrt(2 * distance * rows / noise), FINE, _FINEST))
@@ -172,7 +163,7 @@ def _measure_pairs(
         if group.max() + 1 < schema.domain.size(name)
     }
     sizes = {name: int(group.max()) + 1 for name, group in groups.items()}
-    shares = _in_proportion(
+    shares = in_proportion(
         [
             schema.workload.weight(pair) ** _WEIGHT_POWER * (sizes[pair[0]] * sizes[pair[1]]) ** _PAIR_POWER
             for pair in pairs

@@ -13,6 +13,9 @@ from dpsynth.models import Measurement
 from dpsynth.models.denoising import denoised
 from dpsynth.schema.schema import Schema
 
+_PARTS = 10_000
+"""Shares of a budget are multiples of about this part of the largest."""
+
 
 def as_measurements(schema: Schema, answers: Sequence[NoisyMarginal]) -> list[Measurement]:
     """Return answers in the form that estimation takes, single ordered columns denoised.
@@ -38,3 +41,9 @@ def expected_noise(mu_squared: Fraction, max_rows_per_unit: int) -> float:
     standard deviation that costs `mu_squared` is max_rows_per_unit / mu.
     """
     return math.sqrt(2 / math.pi) * max_rows_per_unit / math.sqrt(mu_squared)
+
+
+def in_proportion(weights: Sequence[float]) -> list[Fraction]:
+    """Return exact parts of 1, in proportion to positive `weights` up to rounding."""
+    parts = [max(1, round(_PARTS * weight / max(weights))) for weight in weights]
+    return [Fraction(part, sum(parts)) for part in parts]

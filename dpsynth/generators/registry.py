@@ -58,6 +58,12 @@ def _mixture() -> MarginalSynthesizer:
     return Mixture()
 
 
+def _all_marginals() -> MarginalSynthesizer:
+    from dpsynth.generators.all_marginals import AllMarginals
+
+    return AllMarginals()
+
+
 GENERATORS: tuple[GeneratorEntry, ...] = (
     GeneratorEntry(
         name="independent",
@@ -86,6 +92,13 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
         access="MarginalQueries",
         source="McKenna, Mullins, Sheldon and Miklau 2022",
         summary="measures the pair with the most to gain, over and over, with less noise as the model gets better",
+    ),
+    GeneratorEntry(
+        name="all_marginals",
+        load=_all_marginals,
+        access="MarginalQueries",
+        source="McKenna, Sheldon and Miklau 2019; Xiao et al. 2023",
+        summary="measures all pairs, triples or sets of four columns of a small table once, as the noise allows",
     ),
     GeneratorEntry(
         name="mixture",
