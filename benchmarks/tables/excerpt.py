@@ -105,7 +105,8 @@ def _excerpt(name: str, features: Sequence[str] | None) -> BenchmarkTable:
             **distances(real, schema.domain.sizes, made, at_most=400),
         }
 
-    return BenchmarkTable(name, schema, cells, real, judge, sampled_rows=len(cells))
+    read = cells if features is None else cells[list(schema.domain.names)]
+    return BenchmarkTable(name, schema, read, real, judge, sampled_rows=len(cells))
 
 
 def _numbers(column: pd.Series) -> NDArray[np.float64]:
