@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.models.denoising import denoised
 from dpsynth.models.factor import Floats
-from dpsynth.models.merged_column import steps_that_stand_out
 
 Groups = NDArray[np.int64]
 
@@ -65,7 +65,7 @@ def equal_mass(counts: Floats, stddev: float, wanted: int, atoms: Groups) -> Gro
     These are approximate quantiles. Mass is what is left of the noisy counts once noise is smoothed away: over
     thousands of empty codes, the positive halves of the noise alone would outweigh all records.
     """
-    mass = np.maximum(counts.mean() + steps_that_stand_out(counts, stddev), 0.0)
+    mass = np.maximum(denoised(counts, stddev, sparse=True), 0.0)
     groups = np.zeros(len(mass), dtype=np.int64)
     left, here, group = float(mass.sum()), 0.0, 0
     for code, weight in enumerate(mass):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.errors import InvalidInput
+from dpsynth.models.denoising import denoised
 from dpsynth.models.factor import Floats
 
 _JUST_BELOW_ONE = 1.0 - 1e-9
@@ -89,28 +90,31 @@ class MergedColumn:
 def shares_within(counts: Floats, stddev: float, groups: NDArray[np.int64], totals: Floats, *, ordered: bool) -> Floats:
     """Return the share of each code in its group, estimated from noisy counts with the noise smoothed away.
 
+    What a group holds beyond the estimates of its codes is spread evenly over them.
+
     Args:
         counts: noisy counts of the codes, shape (codes,).
         stddev: standard deviation of their noise.
         groups: group of each code, shape (codes,).
         totals: estimated number of records of each group, shape (groups,).
-        ordered: whether neighbouring codes are alike; see `steps_that_stand_out`, else `shrunk_to_mean`.
+        ordered: whether neighbouring codes are alike; then they are `denoised`, else `shrunk_to_mean`.
 
     Privacy: post-processing of released counts.
     """
-    halvings = float(np.log2(len(totals)))  # the groups stand for so many, which were not asked about
-    shares = np.ones(len(counts))
-    order = np.argsort(groups, kind="stable")
-    for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
-        if len(members) == 1:
-            continue
-        inside = counts[members]
-        deviations = steps_that_stand_out(inside, stddev, halvings) if ordered else shrunk_to_mean(inside, stddev)
-        mean = max(float(totals[groups[members[0]]]), 0.0) / len(members)
-        estimate = np.maximum(mean + deviations, 0.0)
-        total = float(estimate.sum())
-        shares[members] = estimate / total if total > 0 else 1.0 / len(members)
-    return shares
+    sizes = np.bincount(groups)
+    together = np.flatnonzero(sizes[groups] > 1)
+    estimate = np.zeros(len(counts))
+    if ordered:
+        estimate[together] = denoised(counts[together], stddev, sparse=True)
+    else:
+        for group in np.flatnonzero(sizes > 1):
+            members = groups == group
+            estimate[members] = max(totals[group], 0.0) / sizes[group] + shrunk_to_mean(counts[members], stddev)
+    np.maximum(estimate, 0.0, out=estimate)
+    unexplained = np.maximum(totals - np.bincount(groups, weights=estimate), 0.0) / sizes
+    estimate += unexplained[groups]
+    sums = np.bincount(groups, weights=estimate)[groups]
+    return np.divide(estimate, sums, out=1.0 / sizes[groups], where=sums > 0)
 
 
 def shrunk_to_mean(counts: Floats, stddev: float) -> Floats:
@@ -124,35 +128,3 @@ def shrunk_to_mean(counts: Floats, stddev: float) -> Floats:
         return deviations
     shrunk: Floats = deviations * max(0.0, 1.0 - stddev * stddev / observed)
     return shrunk
-
-
-def steps_that_stand_out(counts: Floats, stddev: float, halvings: float = 0.0) -> Floats:
-    """Return deviations from the mean that are made of those Haar steps which the noise does not explain.
-
-    The sequence is halved over and over. At the n-th halving there are up to 2^n differences between the means of two
-    halves; one is kept where it exceeds sqrt(2 log 2^n) of its standard deviations, which as many draws of pure noise
-    hardly do, and counts as none elsewhere. Spikes survive at their full height, and runs of noise come out flat.
-
-    Args:
-        counts: noisy counts of neighbours, shape (codes,).
-        stddev: standard deviation of their noise.
-        halvings: how often a longer sequence was halved to give this one.
-
-    Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet shrinkage", with one threshold per level;
-    unbalanced Haar steps.
-    """
-    deviations = np.zeros(len(counts))
-    waiting = [(halvings, 0, len(counts))]
-    sums = np.concatenate([[0.0], np.cumsum(counts)])
-    while waiting:
-        level, start, stop = waiting.pop()
-        if stop - start < 2:
-            continue
-        middle = (start + stop) // 2
-        left, right = middle - start, stop - middle
-        step = (sums[middle] - sums[start]) / left - (sums[stop] - sums[middle]) / right
-        if abs(step) > stddev * np.sqrt(2 * level * np.log(2) * (1 / left + 1 / right)):
-            deviations[start:middle] += step * right / (left + right)
-            deviations[middle:stop] -= step * left / (left + right)
-        waiting += [(level + 1, start, middle), (level + 1, middle, stop)]
-    return deviations

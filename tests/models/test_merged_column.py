@@ -49,7 +49,7 @@ def test_pure_noise_comes_out_nearly_flat(ordered: bool) -> None:
     counts = 5 + rng.normal(0, 20, 512)
     shares = shares_within(counts, 20.0, np.zeros(512, dtype=np.int64), np.array([2560.0]), ordered=ordered)
     clipped = np.maximum(counts, 0)
-    assert distance(shares, np.ones(512)) < 0.25 * distance(clipped, np.ones(512))
+    assert distance(shares, np.ones(512)) < 0.35 * distance(clipped, np.ones(512))
 
 
 def test_a_spike_survives_at_its_height_and_the_noise_around_it_does_not() -> None:
