@@ -242,3 +242,47 @@ def test_spikes_stay_alone() -> None:
     column = made.schema.column("tree")
     for spike in (0.0, -9.0):
         assert (groups == groups[column.code_of(spike)]).sum() == 1
+
+
+RULED = """
+name: planted
+fields:
+  - {name: age, type: integer, constraints: {minimum: 0, maximum: 99}, dpsynth: {bins: private-tree}}
+  - name: income
+    type: number
+    constraints: {minimum: 0, maximum: 1000}
+    dpsynth: {bins: private-quantiles 12, cells: 200, spikes: [0]}
+  - {name: place, type: string, categories: [PLACES], dpsynth: {rare: merge}}
+  - {name: side, type: string, categories: [north, south]}
+dpsynth:
+  unit: {kind: row}
+  public_rows: 4000
+  constraints:
+    - if: age < 18
+      then: income == 0
+    - never: place == "p7" and side == "north"
+""".replace("PLACES", ", ".join(f"p{place}" for place in range(40)))
+
+
+@pytest.mark.parametrize("name", [*GRAPHICAL, "mixture"])
+def test_no_group_hides_the_border_of_a_rule(name: str) -> None:
+    rng = np.random.default_rng(8)
+    age = rng.integers(0, 100, ROWS)
+    place = rng.choice(40, ROWS, p=np.r_[0.5, np.full(39, 0.5 / 39)])
+    data = pd.DataFrame(
+        {
+            "age": age,
+            "income": np.where(age < 18, 0.0, rng.uniform(0, 1000, ROWS)),
+            "place": [f"p{code}" for code in place],
+            "side": np.where((place == 7) | (rng.random(ROWS) < 0.5), "south", "north"),
+        }
+    )
+    ledger = Ledger("sqlite://")
+    ledger.set_budget("planted", BUDGET, unit="one row")
+    opened = Curator.open(data, Schema.from_text(RULED), ledger=ledger, noise=SeededNoise(3))
+    made = generator(name).fit(opened, BUDGET, rng=np.random.default_rng(0))
+    frame = made.sample(ROWS, rng=np.random.default_rng(1)).to_pandas()
+    young = frame["age"].astype(float) < 18
+    assert not (young & (frame["income"].astype(float) > 0)).any()
+    assert not ((frame["place"].astype(str) == "p7") & (frame["side"].astype(str) == "north")).any()
+    assert young.sum() > 0
