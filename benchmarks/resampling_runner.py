@@ -1,6 +1,6 @@
 """Draws training rows with replacement: `python -m benchmarks.resampling_runner FOLDER`.
 
-This is NOT private. It is the line that shows what sampling noise alone costs, which no system can be far below.
+This is NOT private. It is the line that shows what drawing rows independently costs, even from the truth.
 """
 
 from __future__ import annotations

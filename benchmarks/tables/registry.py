@@ -37,7 +37,8 @@ class TableEntry:
 
 
 _DISTANCES = ("tvd1", "tvd2", "tvd3")
-_NOT_ON_NIST = ("dpmm-privbayes", "smartnoise-mwem", "smartnoise-mwem-split3")
+_SMALL_ONLY = ("all_marginals",)
+_NOT_ON_NIST = ("dpmm-privbayes", "smartnoise-mwem", "smartnoise-mwem-split3", *_SMALL_ONLY)
 _SMALL = ("all_marginals", "mixture", "aim", "mst", "independent", "auto", "resampled")
 
 TABLES = {
@@ -50,6 +51,7 @@ TABLES = {
             "1e-9",
             ("1", "0.1", "10"),
             (*_DISTANCES, "auc"),
+            without=_SMALL_ONLY,
         ),
         TableEntry(
             "adult-raw",
@@ -58,6 +60,7 @@ TABLES = {
             "1e-9",
             ("1",),
             (*_DISTANCES, "auc"),
+            without=_SMALL_ONLY,
         ),
         TableEntry(
             "nist-10",
@@ -76,6 +79,14 @@ TABLES = {
             ("1",),
             ("k_marginal", "violations", *_DISTANCES),
             without=_NOT_ON_NIST,
+        ),
+        TableEntry(
+            "small",
+            generated.small,
+            "Generated: 10 columns of 2 levels, 20,000 rows",
+            "1e-9",
+            ("1", "0.1", "10"),
+            _DISTANCES,
         ),
         TableEntry(
             "wide",
