@@ -6,6 +6,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.verify import verify_release
 from dpsynth.curator import Curator
+from dpsynth.curator.discovery import discover_categories
 from dpsynth.export import export_withheld
 from dpsynth.generators.independent import Independent
 from dpsynth.generators.mwem import MWEM
@@ -29,6 +30,7 @@ __all__ = [
     "Schema",
     "SyntheticTable",
     "__version__",
+    "discover_categories",
     "export_withheld",
     "release",
     "verify_release",

@@ -64,6 +64,8 @@ def message_of(error: ErrorDetails) -> str:
         return f"'{given}' is not known; {hint}it must be one of {', '.join(choices)}"
     if kind == "value_error":
         return str(error["ctx"]["error"])
+    if kind == "tuple_type" and path[-1] == "categories":
+        return "must be a list; where nobody lists the values in public, say `dpsynth: {categories: private}`"
     return _MESSAGES.get(kind, error["msg"][:1].lower() + error["msg"][1:])
 
 

@@ -14,6 +14,7 @@ PUBLIC = [
     "Schema",
     "SyntheticTable",
     "__version__",
+    "discover_categories",
     "export_withheld",
     "release",
     "verify_release",

@@ -164,6 +164,7 @@ fields:
             "dpsynth: {bins: private-tree, rare: merge}}",
             "rare: private bins and histograms already say",
         ),
+        ("{name: x, type: string, categories: private}", "categories: must be a list; where nobody lists the values"),
         ("{name: x, type: string, categories: [a], dpsynth: {cells: 5}}", "cells: means nothing for a column of kind"),
         (
             "{name: x, type: number, constraints: {minimum: 0, maximum: 1}, dpsynth: {bins: 0}}",
