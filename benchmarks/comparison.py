@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.process import Limits, run_to_the_end
+from benchmarks.process import ENDED_BY_OTHERS, Limits, run_to_the_end
 from benchmarks.record import Record, Run
 from benchmarks.surroundings import surroundings
 from benchmarks.systems import System, systems
@@ -53,7 +53,8 @@ def compare(asked: Asked, record: Record) -> None:
                 continue
             sys.stderr.write(f"{run.table}: {run.system}, epsilon {run.epsilon}, seed {run.seed}\n")
             done = one_run(run, known[run.system], table, asked)
-            record.add(done)
+            if done.outcome != ENDED_BY_OTHERS:
+                record.add(done)
             sys.stderr.write(f"  {done.outcome} {json.dumps({**done.figures, **done.cost})}\n")
 
 

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+ENDED_BY_OTHERS = "ended from outside"
+"""The outcome of a run that somebody, or the system for lack of memory, ended: it says nothing about what was run."""
+
 _PAUSE = 0.1
 _PLACE = re.compile(r"(?:/[\w.+-]+){2,}/?")
 
@@ -82,9 +85,9 @@ def run_to_the_end(command: Sequence[str], *, folder: Path, limits: Limits, sett
             child.wait()
             raise
     child.returncode = os.waitstatus_to_exitcode(status)
-    outcome = reason or _outcome(child.returncode, limits, folder / "messages")
-    peak = peak or usage.ru_maxrss / 1024
-    return Ending(outcome, usage.ru_utime + usage.ru_stime, peak, time.monotonic() - started)
+    spent = usage.ru_utime + usage.ru_stime
+    outcome = reason or _outcome(child.returncode, spent, limits, folder / "messages")
+    return Ending(outcome, spent, peak or usage.ru_maxrss / 1024, time.monotonic() - started)
 
 
 def _exceeded(limits: Limits, seconds: float, megabytes: float) -> str | None:
@@ -96,12 +99,14 @@ def _exceeded(limits: Limits, seconds: float, megabytes: float) -> str | None:
     return None
 
 
-def _outcome(code: int, limits: Limits, messages: Path) -> str:
-    """Return in words how a process ended by itself."""
+def _outcome(code: int, spent: float, limits: Limits, messages: Path) -> str:
+    """Return in words how a process ended that this one did not end."""
     if code == 0:
         return "finished"
-    if code in {-signal.SIGXCPU, -signal.SIGKILL}:
+    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and spent >= limits.cpu_seconds):
         return f"did not finish in {limits.cpu_seconds} CPU s"
+    if code in {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, -signal.SIGKILL}:
+        return ENDED_BY_OTHERS
     lines = [line for line in messages.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     last = _PLACE.sub("...", lines[-1].strip())[:160] if lines else f"exit code {code}"
     return f"failed: {last}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,8 @@ def test_the_table_shows_means_failures_and_ratios(recorded: Record, tmp_path: P
     [
         ("raise ValueError('no /some/where/file.csv')", LIMITS, "failed: ValueError: no ..."),
         ("import time; time.sleep(60)", Limits(100, 1, 4_000), "did not finish in 1 s"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", LIMITS, "ended from outside"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", LIMITS, "ended from outside"),
         ("x = bytearray(300_000_000); import time; time.sleep(60)", Limits(100, 50, 200), "stopped at 200 MB"),
         (
             "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass",
@@ -119,6 +122,16 @@ def test_a_run_that_ends_early_says_why(code: str, limits: Limits, outcome: str,
     ending = run_to_the_end([sys.executable, "-c", code], folder=tmp_path, limits=limits, settings={})
     assert ending.outcome == outcome
     assert ending.seconds < 55
+
+
+def test_a_run_that_somebody_ended_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(run: Run, *_: object) -> Run:
+        return replace(run, outcome="ended from outside")
+
+    monkeypatch.setattr(comparison, "one_run", ended)
+    record = Record(tmp_path)
+    compare(asked("independent", folder=tmp_path), record)
+    assert record.runs("tiny") == []
 
 
 def test_the_recorded_runs_name_no_machine(recorded: Record) -> None:
