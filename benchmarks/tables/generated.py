@@ -1,4 +1,4 @@
-"""Generated tables: small, wide, long, with very many levels, and tiny. Nobody stands in them; they never change."""
+"""Generated tables: wide, long, with very many levels, and tiny. Nobody stands in them; they never change."""
 
 from __future__ import annotations
 
@@ -48,11 +48,6 @@ def many_levels() -> BenchmarkTable:
     return _generated("many-levels", np.column_stack([codes, codes[:, 0] * 1_000 + within]).astype(np.int32))
 
 
-def small() -> BenchmarkTable:
-    """Return 10 columns of 2 levels, 20,000 rows: a domain that fits into memory whole."""
-    return _generated("small", related_columns(20_000, 10, 2))
-
-
 def tiny() -> BenchmarkTable:
     """Return 5 columns of 4 levels, 1,000 rows: to try the harness, not the systems."""
     return _generated("tiny", related_columns(1_000, 5, 4))
@@ -78,4 +73,4 @@ def _generated(name: str, codes: Codes, *, sampled_rows: int | None = None) -> B
 
 def _levels(codes: Codes) -> list[int]:
     """Return the number of levels of every column: the next round number, which the generators above were asked for."""
-    return [next(size for size in (2, 4, 10, 10_000) if largest < size) for largest in codes.max(axis=0)]
+    return [next(size for size in (4, 10, 10_000) if largest < size) for largest in codes.max(axis=0)]

@@ -81,14 +81,6 @@ TABLES = {
             without=_NOT_ON_NIST,
         ),
         TableEntry(
-            "small",
-            generated.small,
-            "Generated: 10 columns of 2 levels, 20,000 rows",
-            "1e-9",
-            ("1", "0.1", "10"),
-            _DISTANCES,
-        ),
-        TableEntry(
             "wide",
             generated.wide,
             "Generated: 100 columns of 10 levels, 100,000 rows",
