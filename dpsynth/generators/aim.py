@@ -41,8 +41,8 @@ _LOOSE_TOLERANCE, _LOOSE_ITERATIONS = 1e-2, 50
 """Fits between rounds only have to rank the candidates."""
 
 _FINAL_TOLERANCE = 1e-5
-_ANNEALING = 4
-"""Halving sigma costs four times the squared mu."""
+_ANNEALING = 2
+"""How many times as much squared mu a measurement may cost once noise drowns the gain; 4 would halve sigma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ class AIM:
     Privacy: how much a round costs depends on earlier noisy answers. Plain composition theorems want costs fixed
     beforehand; for Gaussian differential privacy a filter lifts that: as long as the sum of squared mu, each chosen
     from the answers so far, never passes the reserved mu squared, the whole is mu-GDP (the allowance of the curator
-    refuses what would pass it). So doubling the precision in the middle of a run needs no correction.
+    refuses what would pass it). So spending more per measurement in the middle of a run needs no correction.
 
     Source: McKenna, Mullins, Sheldon and Miklau 2022, "AIM", algorithms 1 to 4. Filter: Smith and Thakurta
     2022; docs/design/gaussian_filter.md.
     """
 
     rounds: int | None = None
-    column_share: float = 0.3
+    column_share: float = 0.25
     selection_share: float = 0.1
     largest_model: int = 200_000
     levels: tuple[int, ...] = (32, 12, 5)
