@@ -77,10 +77,7 @@ def scored(schema: Schema, real: pd.DataFrame, made: pd.DataFrame) -> float:
 def _narrowed(rules: Sequence[Mapping[str, str]], features: set[str]) -> Iterator[dict[str, str]]:
     """Yield what rules say about some features: of a conclusion `this and that`, the parts that speak of them."""
     for rule in rules:
-        if "determines" in rule:
-            if {rule["column"], rule["determines"]} <= features:
-                yield dict(rule)
-        elif "never" in rule:
+        if "never" in rule:
             if _columns(rule["never"]) <= features:
                 yield dict(rule)
         elif _columns(rule["if"]) <= features:

@@ -4,10 +4,9 @@
 
 Only the dictionary is read, never a row. It lists the values of most columns, or the smallest and largest number with
 single codes beside them; `N` means that a question does not apply, and becomes missing. What the dictionary cannot say
-stands in the tables below: which areas belong to the national excerpt and how densely they are settled, which columns
-have an order, where numbers are cut, and what no record can be. Cuts are round numbers and the ages at which questions
-begin to apply. The rules are what the dictionary says behind `N`, and what its words mean: people in group quarters
-neither own nor rent, and a family has more persons than children.
+stands in the tables below: which columns have an order, where numbers are cut, and what no record can be. Cuts are
+round numbers and the ages at which questions begin to apply. The rules are what the dictionary says behind `N`, and
+what its words mean: people in group quarters neither own nor rent, and a family has more persons than children.
 """
 
 from __future__ import annotations
@@ -25,31 +24,21 @@ ORDERED = {"EDU", "PINCP_DECILE"}
 WITHOUT_DOMAIN = {"INDP"}
 """Columns whose 271 codes the dictionary does not list; their groups are in INDP_CAT."""
 
-OTHER_EXCERPTS = ("25-", "48-")
-"""States whose areas stand in the dictionary because the Massachusetts and Texas excerpts use it, too."""
-
-DENSITIES = {
-    "01-01301": 2731.2, "06-07502": 33632.6, "06-08507": 3305.1, "08-00803": 3393.2, "13-04600": 3670.4,
-    "17-03529": 15097.5, "17-03531": 11171.6, "19-01700": 3572.3, "24-01004": 4187.9, "26-02702": 4817.2,
-    "28-01100": 2674.3, "29-01901": 5434.8, "30-00600": 16.3, "32-00405": 7990.5, "36-03710": 52864.7,
-    "36-04010": 50441.6, "38-00100": 73.0, "40-00200": 90.7, "51-01301": 11162.8, "51-51255": 11224.3,
-}  # fmt: skip
-"""Residents for each area and square mile; public geography, as every SDNist report lists it. An area has one."""
-
 CUTS: dict[str, object] = {
     "AGEP": [0, 3, 5, 10, 15, 16, 17, 18, 20, 22, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 99],
+    "DENSITY": [16.3, 100, 500, 1000, 2000, 3000, 4000, 5000, 7500, 10000, 12500, 15000, 20000, 30000, 40000, 52864.7],
     "PINCP": [-9000, 1, 2500, 5000, 10000, 15000, 20000, 25000, 30000, 40000, 50000, 60000, 80000, 100000, 150000,
               250000, 500000, 1341000],
-    "POVPIP": [*range(0, 500, 25), 501],
-    "PWGTP": [1, *range(10, 150, 10), 150, 175, 200, 250, 300, 400, 500, 1000, 9999],
-    "WGTP": [0, *range(10, 150, 10), 150, 175, 200, 250, 300, 400, 500, 1000, 9999],
+    "POVPIP": [0, 50, 100, 150, 200, 250, 300, 350, 400, 450, 501],
+    "PWGTP": [1, 10, 20, 30, 40, 50, 60, 70, 80, 100, 120, 150, 200, 300, 500, 1000, 9999],
+    "WGTP": [0, 10, 20, 30, 40, 50, 60, 70, 80, 100, 120, 150, 200, 300, 500, 1000, 9999],
 }  # fmt: skip
 
 ALSO_SPIKES = {"PINCP": [0]}
 """No income is the usual answer of many people and stays exact; the other single codes come from the dictionary."""
 
 
-CONSTRAINTS: list[dict[str, object]] = [
+CONSTRAINTS: list[dict[str, str]] = [
     {"if": "AGEP < 3", "then": "missing(EDU)", "description": "schooling is asked from 3 years"},
     {"if": "AGEP >= 3", "then": "not missing(EDU)"},
     {"if": "AGEP < 5", "then": "missing(DREM) and missing(DPHY)", "description": "asked from 5 years"},
@@ -67,7 +56,6 @@ CONSTRAINTS: list[dict[str, object]] = [
     {"if": "HOUSING_TYPE in [2, 3]", "then": "OWN_RENT == 0 and missing(NOC) and missing(NPF) and WGTP == 0"},
     {"if": "HOUSING_TYPE == 1", "then": "OWN_RENT != 0 and not missing(NOC) and WGTP > 0"},
     {"never": "NOC >= NPF", "description": "a family has an adult"},
-    {"column": "PUMA", "determines": "DENSITY", "mapping": {area: str(density) for area, density in DENSITIES.items()}},
 ]
 
 
@@ -77,20 +65,15 @@ def field_of(name: str, entry: dict[str, object]) -> dict[str, object]:
     if name in WITHOUT_DOMAIN:
         return {**field, "dpsynth": {"role": "ignore"}}
     values = dict(entry["values"])  # type: ignore[call-overload]
-    if name == "PUMA":
-        values = {area: label for area, label in values.items() if not area.startswith(OTHER_EXCERPTS)}
-    if name == "DENSITY":
-        listed = [str(density) for density in sorted(set(DENSITIES.values()))]
-        return {**field, "type": "number", "categories": listed, "constraints": {"required": True}}
     if values.pop(NOT_APPLICABLE, None) is None:
         field["constraints"] = {"required": True}
     if "min" in values:
         ranged = range_of(name, values)
         return {**field, **ranged, "constraints": {**ranged["constraints"], **field.get("constraints", {})}}
     whole = all(value.isdigit() for value in values)
-    ordered = sorted(values.items(), key=lambda item: int(item[0]) if whole else 0)
+    listed = sorted(values.items(), key=lambda item: int(item[0]) if whole else 0)
     field["type"] = "integer" if whole else "string"
-    field["categories"] = [{"value": value, "label": label.strip()} for value, label in ordered]
+    field["categories"] = [{"value": value, "label": label.strip()} for value, label in listed]
     if name in ORDERED:
         field["categoriesOrdered"] = True
     return field

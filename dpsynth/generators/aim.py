@@ -30,10 +30,7 @@ _MEASUREMENTS_PER_COLUMN = 3
 _MOST_FITS = 60
 """Where more measurements than this are planned, several are chosen between two fits."""
 
-_SHARE_WITHIN_GROUPS = Fraction(2, 3)
-_COLUMNS_BESIDE_GROUPS = Fraction(1, 3)
-"""Part of their share that single columns get where each of them is measured within groups as well."""
-
+_SHARE_WITHIN_GROUPS = Fraction(1, 2)
 _CODES_WITHIN_GROUPS = 16
 """A column has at most so many codes when it is measured together with the column that the workload groups by."""
 
@@ -110,8 +107,6 @@ class AIM:
         domain = curator.domain
         with curator.within(budget, purpose="fit aim") as session:
             share = Fraction(str(self.column_share))
-            if curator.schema.workload.group_by is not None:
-                share *= _COLUMNS_BESIDE_GROUPS
             working = measure_working_domain(session, curator.schema, share * session.mu_squared)
             answers = list(working.columns)
             resolutions = multi_resolution(curator.schema, answers, self.levels)
@@ -205,7 +200,7 @@ def _within_groups(session: MarginalSession, schema: Schema, resolutions: MultiR
     coarse = [
         next((name for name in chain if domain.size(name) <= _CODES_WITHIN_GROUPS), chain[-1])
         for column, chain in versions.items()
-        if column != hub and not _decided_by(resolutions, hub, column)
+        if column != hub
     ]
     pairs = [domain.canonical((hub, name)) for name in coarse]
     parts = [round(1000 * domain.cells(pair) ** (2 / 3)) for pair in pairs]
@@ -214,15 +209,6 @@ def _within_groups(session: MarginalSession, schema: Schema, resolutions: MultiR
         for pair, part in zip(pairs, parts, strict=True):
             yield session.measure(pair, spend * part / sum(parts), groupings=resolutions.groupings)
             advance(1)
-
-
-def _decided_by(resolutions: MultiResolution, hub: str, column: str) -> bool:
-    """Return whether the schema's rules leave `column` a single value for most values of `hub`."""
-    zeros = resolutions.impossible.get(resolutions.domain.canonical((hub, column)))
-    if zeros is None:
-        return False
-    possible = (~zeros).sum(axis=int(resolutions.domain.canonical((hub, column))[0] == hub))
-    return bool(np.median(possible) <= 1)
 
 
 def _fitted(
