@@ -29,6 +29,10 @@ def test_naming_a_public_schema_loads_no_heavy_library() -> None:
     assert loaded_after("import dpsynth; dpsynth.Schema; dpsynth.PrivacyBudget") & HEAVY == set()
 
 
+def test_declaring_spends_of_other_tools_loads_none_of_them() -> None:
+    assert loaded_after("from dpsynth.integrations import declare_spend, tumult_event") & HEAVY == set()
+
+
 @pytest.mark.parametrize("library", ["sqlalchemy", "sklearn"])
 def test_a_planted_heavy_import_is_seen(library: str) -> None:
     assert library in loaded_after(f"import dpsynth, {library}")

@@ -1,0 +1,198 @@
+"""Spends that have already happened in another tool: they are written down, whether they fit or not.
+
+A declared spend was not refused before the work; the ledger says so in its purpose. Where it does not fit, the promise
+of the budget is broken already. Then everything that is left is used up, so that nothing more is granted.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.cost import PrivacyCost
+from dpsynth.accounting.events import (
+    ApproximateDpEvent,
+    ComposedDpEvent,
+    DpEvent,
+    GdpEvent,
+    ZCDpEvent,
+    event_to_json,
+)
+from dpsynth.accounting.filter import FilterKind
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
+from dpsynth.accounting.zcdp import rho_from_budget
+from dpsynth.errors import BudgetExceeded, InvalidBudget, InvalidInput, LedgerError
+from dpsynth.integrations.foreign_events import spend_event
+from dpsynth.ledger.chain import canonical_json
+from dpsynth.ledger.ledger import Ledger
+from dpsynth.ledger.statement import EntryKind, Statement
+
+_DECLARED = "declared, not enforced before the work"
+_ATTEMPTS = 20
+_LONGEST_WORDS = 120
+_LONGEST_NOTE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredSpend:
+    """What became of a declared spend.
+
+    Attributes:
+        release_id: under which the ledger holds it.
+        event: what was declared.
+        overspent: whether it did not fit: the budget's promise is broken, and the data set grants nothing any more.
+    """
+
+    release_id: str
+    event: DpEvent
+    overspent: bool
+
+
+def declare_spend(
+    ledger: Ledger,
+    dataset: str,
+    *,
+    tool: str,
+    purpose: str,
+    epsilon: object = None,
+    delta: object = 0,
+    rho: object = None,
+    event: DpEvent | None = None,
+    unit: str | None = None,
+    ticket: str = "",
+) -> DeclaredSpend:
+    """Write into `ledger` what `tool` has spent on the people in `dataset`.
+
+    Args:
+        ledger: the ledger.
+        dataset: the data set that is charged.
+        tool: name of the tool, such as "smartnoise-sql", "opendp" or "tumult".
+        purpose: what it was for.
+        epsilon: of an (epsilon, delta) spend.
+        delta: its delta, or the failure chance of a `rho` spend.
+        rho: of a zero-concentrated spend.
+        event: the spend as an event, such as `smartnoise_event` returns, in place of `epsilon`, `delta` and `rho`.
+        unit: who was protected; must be what the ledger protects. None where it is known to be the same.
+        ticket: a name of this spend in the shop; one ticket of one tool is written once.
+
+    Raises:
+        BudgetNotSet: the data set has no budget.
+        LedgerError: the ledger protects another unit or says nothing about it, the ticket was written before, or it
+            could not be written.
+        InvalidInput: no amount, or two, or one that means nothing.
+
+    Privacy: charges the event. Where it does not fit, everything that is left is charged in its place and a note
+    holds the event, because the ledger cannot hold more than its budget.
+    """
+    if event is None:
+        event = spend_event(epsilon=epsilon, delta=delta, rho=rho)
+    elif epsilon is not None or rho is not None or delta != 0:
+        raise InvalidInput("a spend is declared as an event, or as amounts, not both")
+    tool, purpose = _words("tool", tool), _words("purpose", purpose)
+    ledger.budget(dataset)
+    release_id = f"declared-{tool}-{_words('ticket', ticket) if ticket else uuid.uuid4().hex}"
+    if any(entry.release_id == release_id for entry in ledger.entries(dataset)):
+        raise LedgerError(f"ticket '{ticket}' of {tool} was declared before; one ticket is written once")
+    spend = _Spend(ledger, dataset, release_id, f"{_DECLARED}: {tool}: {purpose}", _unit_of(ledger, dataset, unit))
+    if spend.write(event, f"a declared spend of {tool}"):
+        return DeclaredSpend(release_id, event, overspent=False)
+    spend.use_up()
+    written = canonical_json(event_to_json(event))
+    said = written if len(written) <= _LONGEST_NOTE else f"{written[:_LONGEST_NOTE]}..."
+    ledger.note(dataset, f"OVERSPENT by a spend that has happened: {said}", release_id=release_id)
+    return DeclaredSpend(release_id, event, overspent=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spend:
+    ledger: Ledger
+    dataset: str
+    release_id: str
+    purpose: str
+    unit: str
+
+    def write(self, event: DpEvent, asked: str, *, why: str = "") -> bool:
+        """Reserve, open and settle `event`; return whether it fitted."""
+        purpose = f"{self.purpose}{why}"
+        try:
+            reservation = self.ledger.reserve(
+                self.dataset,
+                release_id=self.release_id,
+                purpose=purpose,
+                event=event,
+                asked=asked,
+                unit=self.unit,
+                certifiable=False,
+            )
+        except BudgetExceeded:
+            return False
+        self.ledger.settle(self.ledger.open(reservation), [(purpose, event)])
+        return True
+
+    def use_up(self) -> None:
+        """Charge all that is left; others may spend meanwhile, so look again until it fits or nothing is left."""
+        for _ in range(_ATTEMPTS):
+            left = _all_that_is_left(self.ledger, self.dataset)
+            if left is None or self.write(left, "all that is left", why="; did not fit, so all that was left is used"):
+                return
+        raise LedgerError(
+            f"data set '{self.dataset}' is overspent, but others spend from it faster than it can be closed; stop them "
+            "and declare the spend again"
+        )
+
+
+def _all_that_is_left(ledger: Ledger, dataset: str) -> DpEvent | None:
+    """Return an event after which only what costs nothing fits; None where that is so already."""
+    said, spent = _budget_entry(ledger, dataset), ledger.spent(dataset)
+    budget, delta = said.budget, max(Fraction(said.event_delta) - spent.delta, Fraction(0))
+    if budget is None:
+        return None
+    chance = () if not delta else (ApproximateDpEvent(Decimal(0), _decimal(delta, 24)),)
+    # After an event without a pure epsilon, only the other sum decides; so that sum is used up where it has room.
+    main = _rest_of_sum(said.filter_kind, budget, said.event_delta, spent)
+    if main is None and spent.epsilon is not None and spent.epsilon < Fraction(budget.epsilon):
+        main = ApproximateDpEvent(_decimal(Fraction(budget.epsilon) - spent.epsilon, 12), Decimal(0))
+    events: tuple[DpEvent, ...] = chance if main is None else (main, *chance)
+    return ComposedDpEvent(events) if events else None
+
+
+def _rest_of_sum(kind: FilterKind, budget: PrivacyBudget, event_delta: Decimal, spent: PrivacyCost) -> DpEvent | None:
+    try:
+        convertible = PrivacyBudget(budget.epsilon, budget.delta - event_delta)
+        if kind is FilterKind.ZERO_CONCENTRATED:
+            rho = Fraction(0) if spent.rho is None else _rounded_down(rho_from_budget(convertible) - spent.rho)
+            return ZCDpEvent(rho) if rho > 0 else None
+        bought = mu_squared_from_budget(convertible)
+    except InvalidBudget:
+        return None
+    left = Fraction(0) if spent.mu_squared is None else _rounded_down(bought - spent.mu_squared)
+    return GdpEvent(left) if left > 0 else None
+
+
+def _budget_entry(ledger: Ledger, dataset: str) -> Statement:
+    return next(entry for entry in ledger.entries(dataset) if entry.kind is EntryKind.BUDGET)
+
+
+def _unit_of(ledger: Ledger, dataset: str, unit: str | None) -> str:
+    known = ledger.unit(dataset)
+    if not (unit or known):
+        raise LedgerError(f"the ledger does not say yet whom data set '{dataset}' protects; say it with `unit`")
+    return unit or known
+
+
+def _words(name: str, text: str) -> str:
+    if not isinstance(text, str) or not text.isprintable() or not text.strip() or len(text) > _LONGEST_WORDS:
+        raise InvalidInput(f"{name} is one line of 1 to {_LONGEST_WORDS} printable characters")
+    return text.strip()
+
+
+def _rounded_down(amount: Fraction) -> Fraction:
+    return Fraction(math.floor(amount * 10**12), 10**12)
+
+
+def _decimal(amount: Fraction, digits: int) -> Decimal:
+    return Decimal(f"{math.floor(amount * 10**digits)}e-{digits}")

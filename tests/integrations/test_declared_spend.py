@@ -1,0 +1,196 @@
+"""A spend that has happened is written down; one that does not fit closes the data set."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import (
+    ApproximateDpEvent,
+    DpEvent,
+    GdpEvent,
+    LaplaceDpEvent,
+    NonPrivateDpEvent,
+    ZCDpEvent,
+)
+from dpsynth.accounting.filter import FilterKind
+from dpsynth.errors import BudgetExceeded, BudgetNotSet, InvalidInput, LedgerError
+from dpsynth.integrations import DeclaredSpend, declare_spend, smartnoise_event
+from dpsynth.ledger import EntryKind, Ledger
+from dpsynth.ledger.statement import Statement
+from tests.integrations.conftest import DATASET, UNIT
+
+SMALLEST = [
+    ApproximateDpEvent(Decimal("1e-12"), Decimal(0)),
+    ApproximateDpEvent(Decimal(0), Decimal("1e-24")),
+    GdpEvent(Fraction(1, 10**12)),
+    ZCDpEvent(Fraction(1, 10**12)),
+    LaplaceDpEvent(1e9),
+]
+
+
+def declare(ledger: Ledger, **changed: object) -> DeclaredSpend:
+    said: dict[str, object] = {"tool": "opendp", "purpose": "a histogram", "epsilon": 0.5}
+    return declare_spend(ledger, DATASET, **{**said, **changed})  # type: ignore[arg-type]
+
+
+def kinds(ledger: Ledger) -> list[str]:
+    return [entry.kind.value for entry in ledger.entries(DATASET)][1:]
+
+
+class TestWhatFits:
+    def test_it_is_charged_and_marked_as_declared(self, ledger: Ledger) -> None:
+        made = declare(ledger)
+        assert made == DeclaredSpend(made.release_id, ApproximateDpEvent(Decimal("0.5"), Decimal(0)), overspent=False)
+        assert made.release_id.startswith("declared-opendp-")
+        assert kinds(ledger) == ["RESERVE", "OPEN", "SETTLE"]
+        assert ledger.spent(DATASET).epsilon == Fraction(1, 2)
+        reserved = ledger.entries(DATASET)[1]
+        assert reserved.purpose == "declared, not enforced before the work: opendp: a histogram"
+        assert not reserved.certifiable
+        assert reserved.unit == UNIT
+        ledger.verify()
+
+    def test_three_tenths_fit_exactly(self, ledger: Ledger) -> None:
+        for _ in range(10):
+            assert not declare(ledger, epsilon=0.1).overspent
+        assert declare(ledger, epsilon=1e-9).overspent
+
+    def test_an_event_of_another_tool_is_charged_as_it_is(self, ledger: Ledger) -> None:
+        declare(ledger, epsilon=None, event=smartnoise_event([(0.1, 0)] * 5))
+        assert ledger.spent(DATASET).epsilon == Fraction(1, 2)
+
+    def test_a_ticket_is_written_once(self, ledger: Ledger) -> None:
+        declare(ledger, ticket="DP-12")
+        with pytest.raises(LedgerError, match="'DP-12' of opendp was declared before"):
+            declare(ledger, ticket="DP-12")
+        declare(ledger, ticket="DP-12", tool="tumult")
+        assert ledger.spent(DATASET).epsilon == 1
+
+
+class TestWhatIsRefused:
+    def test_another_unit(self, ledger: Ledger) -> None:
+        with pytest.raises(LedgerError, match="one household"):
+            declare(ledger, unit="one household")
+        assert kinds(ledger) == []
+
+    def test_an_unknown_unit(self, ledger: Ledger) -> None:
+        ledger.set_budget("others", PrivacyBudget(1, 0))
+        with pytest.raises(LedgerError, match="does not say yet whom"):
+            declare_spend(ledger, "others", tool="opendp", purpose="a histogram", epsilon=1)
+
+    def test_a_data_set_without_budget(self, ledger: Ledger) -> None:
+        with pytest.raises(BudgetNotSet):
+            declare_spend(ledger, "others", tool="opendp", purpose="a histogram", epsilon=1)
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"tool": ""},
+            {"purpose": "two\nlines"},
+            {"ticket": "x" * 200},
+            {"epsilon": None},
+            {"rho": 0.5},
+            {"event": ZCDpEvent(Fraction(1))},
+            {"epsilon": None, "delta": 0.1, "event": ZCDpEvent(Fraction(1))},
+            {"epsilon": -1},
+        ],
+    )
+    def test_what_means_nothing(self, changed: dict[str, object], ledger: Ledger) -> None:
+        with pytest.raises(InvalidInput):
+            declare(ledger, **changed)
+        assert kinds(ledger) == []
+
+
+def budget_with_filter(ledger: Ledger, kind: FilterKind) -> None:
+    said = Statement(
+        kind=EntryKind.BUDGET,
+        dataset="others",
+        budget=PrivacyBudget(1, "1e-6"),
+        event_delta=Decimal("5e-7"),
+        filter_kind=kind,
+        unit=UNIT,
+    )
+    with ledger._journal.writing() as writer:
+        writer.append(said)
+
+
+@pytest.mark.parametrize("kind", FilterKind)
+@pytest.mark.parametrize(
+    "before",
+    [
+        (),
+        (ApproximateDpEvent(Decimal("0.25"), Decimal(0)),),
+        (ApproximateDpEvent(Decimal("0.01"), Decimal("2e-7")),) * 2,
+        (ZCDpEvent(Fraction(1, 1000)),),
+        (GdpEvent(Fraction(1, 1000)),),
+        (ApproximateDpEvent(Decimal(1), Decimal(0)),),
+        (ApproximateDpEvent(Decimal(1), Decimal("5e-7")),),
+    ],
+)
+@pytest.mark.parametrize(
+    "event", [ApproximateDpEvent(Decimal(3), Decimal(0)), NonPrivateDpEvent(), ZCDpEvent(Fraction(9))]
+)
+def test_after_an_overspend_nothing_is_granted(
+    event: DpEvent, before: tuple[DpEvent, ...], kind: FilterKind, ledger: Ledger
+) -> None:
+    budget_with_filter(ledger, kind)
+    for earlier in before:
+        try:
+            ledger.require_room("others", earlier, asked="x")
+        except BudgetExceeded:
+            continue
+        declare_spend(ledger, "others", tool="opendp", purpose="earlier", event=earlier)
+    made = declare_spend(ledger, "others", tool="opendp", purpose="a histogram", event=event, ticket="7")
+    assert made.overspent
+    for smallest in SMALLEST:
+        with pytest.raises(BudgetExceeded):
+            ledger.require_room("others", smallest, asked="the least")
+    (note,) = [entry for entry in ledger.entries("others") if entry.kind is EntryKind.NOTE]
+    assert note.purpose.startswith("OVERSPENT by a spend that has happened: {")
+    assert note.release_id == made.release_id == "declared-opendp-7"
+    ledger.verify()
+
+
+def test_a_pure_budget_is_closed_too(ledger: Ledger, path: Path) -> None:
+    assert declare(ledger, epsilon=0.75).overspent is False
+    assert declare(ledger, epsilon=0.75).overspent
+    assert "did not fit, so all that was left is used" in ledger.entries(DATASET)[-2].purpose
+    assert ledger.spent(DATASET).epsilon == 1
+    for smallest in SMALLEST:
+        with pytest.raises(BudgetExceeded):
+            ledger.require_room(DATASET, smallest, asked="the least")
+    # A second overspend has nothing left to use up; it is noted.
+    assert declare(ledger, epsilon=0.75).overspent
+    assert kinds(ledger).count("NOTE") == 2
+    with Ledger(path, create=False) as again:
+        again.verify()
+
+
+def test_somebody_who_spends_meanwhile_does_not_keep_it_open(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve, calls = Ledger.reserve, []
+
+    def racing(self: Ledger, dataset: str, **asked: object) -> object:
+        calls.append(asked["asked"])
+        if len(calls) == 2:
+            small = ApproximateDpEvent(Decimal("0.1"), Decimal(0))
+            reserve(self, dataset, **{**asked, "event": small})  # type: ignore[arg-type]
+        return reserve(self, dataset, **asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Ledger, "reserve", racing)
+    assert declare(ledger, epsilon=2).overspent
+    assert len(calls) == 3
+    assert ledger.spent(DATASET).epsilon == 1
+
+
+def test_a_race_without_end_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Ledger, dataset: str, **asked: object) -> None:
+        raise BudgetExceeded(dataset, asked="x", remaining="y", largest_epsilon=Decimal(0), delta=Decimal(0))
+
+    monkeypatch.setattr(Ledger, "reserve", full)
+    with pytest.raises(LedgerError, match="declare the spend again"):
+        declare(ledger, epsilon=2)
