@@ -6,6 +6,8 @@ entry may be written and whether an old one was legal, so a ledger cannot be wri
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +20,11 @@ from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.filter import AdaptiveFilter, FilterKind
 from dpsynth.errors import BudgetNotSet
 from dpsynth.ledger.entry import LedgerEntry
-from dpsynth.ledger.statement import EntryKind, Statement
+from dpsynth.ledger.running_total import RunningTotal
+from dpsynth.ledger.statement import Charge, EntryKind, Statement
+
+_NOTHING = Fraction(0)
+_REMEMBERED = 2**17
 
 
 class ReservationState(StrEnum):
@@ -50,7 +56,10 @@ class ReservationRecord:
 class Account:
     """What one data set may spend and has spent."""
 
-    __slots__ = ("_finite", "_peak", "_unbounded", "budget", "dataset", "event_delta", "filter_kind", "records", "unit")
+    __slots__ = (
+        "_costed", "_ever_unbounded", "_finite", "_unbounded", "budget", "dataset", "event_delta", "filter_kind",
+        "records", "unit",
+    )  # fmt: skip
 
     def __init__(self, dataset: str) -> None:
         """Start without a budget and with nothing spent."""
@@ -61,17 +70,18 @@ class Account:
         self.unit = ""
         self.records: dict[int, ReservationRecord] = {}
         # Sums of rho, epsilon, squared mu and delta; how many summands have no finite rho, epsilon, squared mu.
-        self._finite = [Fraction(0), Fraction(0), Fraction(0), Fraction(0)]
+        self._finite = tuple(RunningTotal() for _ in range(4))
         self._unbounded = [0, 0, 0]
-        self._peak = ZERO_COST
+        self._ever_unbounded = [False, False, False]
+        self._costed: tuple[tuple[Charge, ...], PrivacyCost] = ((), ZERO_COST)
 
     @property
     def spent(self) -> PrivacyCost:
         """All reservations in full, settled ones at what they really cost, void ones at nothing."""
         rho, epsilon, mu_squared = (
-            None if without else total for total, without in zip(self._finite, self._unbounded, strict=False)
+            None if without else total.value for total, without in zip(self._finite, self._unbounded, strict=False)
         )
-        return PrivacyCost(rho=rho, epsilon=epsilon, delta=self._finite[-1], mu_squared=mu_squared)
+        return PrivacyCost(rho=rho, epsilon=epsilon, delta=self._finite[-1].value, mu_squared=mu_squared)
 
     def refusal(self, entry: Statement) -> str | None:
         """Return why `entry` may not follow, in words; None where it may."""
@@ -95,7 +105,7 @@ class Account:
                 self.unit = entry.unit
                 record = ReservationRecord(entry, ReservationState.RESERVED, ZERO_COST)
                 self.records[entry.index] = record
-                self._recount(record, cost_of_charges(entry))
+                self._recount(record, self._cost_of(entry))
             case EntryKind.NOTE:
                 pass
             case _:
@@ -125,7 +135,12 @@ class Account:
 
     def never_exceeded(self) -> bool:
         """Whether the largest sum of each currency ever reached fit together: then every prefix fitted."""
-        return self._peak == ZERO_COST or self.within_budget(self._peak)
+        rho, epsilon, mu_squared = (
+            None if without else total.largest
+            for total, without in zip(self._finite, self._ever_unbounded, strict=False)
+        )
+        peak = PrivacyCost(rho=rho, epsilon=epsilon, delta=self._finite[-1].largest, mu_squared=mu_squared)
+        return peak == ZERO_COST or self.within_budget(peak)
 
     def _budget_is_fixed(self) -> str:
         return f"data set '{self.dataset}' already has a budget ({self.budget}), and a budget is fixed for ever"
@@ -159,7 +174,7 @@ class Account:
         if record.state is not needed:
             return f"the reservation of release '{entry.release_id}' is {record.state}, so {entry.kind} is not possible"
         if entry.kind is EntryKind.SETTLE:
-            if not is_at_most(cost_of_charges(entry), record.cost):
+            if not is_at_most(self._cost_of(entry), record.cost):
                 return (
                     f"release '{entry.release_id}' was charged more than it had reserved; it stays open and counts in "
                     "full, and no certificate may be issued for it"
@@ -174,30 +189,49 @@ class Account:
             record.state, record.opened = ReservationState.OPEN, entry
         elif entry.kind is EntryKind.SETTLE:
             record.state = ReservationState.SETTLED
-            self._recount(record, cost_of_charges(entry))
+            self._recount(record, self._cost_of(entry))
         else:
             record.state = ReservationState.VOID
             self._recount(record, ZERO_COST)
 
+    def _cost_of(self, entry: Statement) -> PrivacyCost:
+        # Asked twice about every entry: whether it may follow, and what it counts.
+        if self._costed[0] is not entry.charges:
+            self._costed = (entry.charges, cost_of_charges(entry))
+        return self._costed[1]
+
     def _recount(self, record: ReservationRecord, cost: PrivacyCost) -> None:
         # Unbounded parts are counted apart from the finite sums, because infinity cannot be taken away again.
-        for sign, part in ((-1, record.cost), (1, cost)):
-            for slot, amount in enumerate((part.rho, part.epsilon, part.mu_squared)):
-                if amount is None:
-                    self._unbounded[slot] += sign
-                else:
-                    self._finite[slot] += sign * amount
-            self._finite[-1] += sign * part.delta
+        before, after = record.cost, cost
+        pairs = ((before.rho, after.rho), (before.epsilon, after.epsilon), (before.mu_squared, after.mu_squared))
+        for slot, (old, new) in enumerate(pairs):
+            if old is None:
+                self._unbounded[slot] -= 1
+            else:
+                self._finite[slot].take(old)
+            if new is None:
+                self._unbounded[slot] += 1
+                self._ever_unbounded[slot] = True
+            else:
+                self._finite[slot].add(new)
+            self._finite[slot].mark()
+        self._finite[-1].take(before.delta)
+        self._finite[-1].add(after.delta)
+        self._finite[-1].mark()
         record.cost = cost
-        self._peak = _largest_parts(self._peak, self.spent)
 
 
 def cost_of_charges(entry: Statement) -> PrivacyCost:
     """Return what all charges of `entry` cost together."""
-    total = ZERO_COST
-    for charge in entry.charges:
-        total = total + cost_of_event(charge.event)
-    return total
+    if len(entry.charges) == 1:
+        return cost_of_event(entry.charges[0].event)
+    costs = [cost_of_event(charge.event) for charge in entry.charges]
+    return PrivacyCost(
+        rho=_sum([cost.rho for cost in costs]),
+        epsilon=_sum([cost.epsilon for cost in costs]),
+        delta=sum((cost.delta for cost in costs if cost.delta), _NOTHING),
+        mu_squared=_sum([cost.mu_squared for cost in costs]),
+    )
 
 
 def is_at_most(actual: PrivacyCost, reserved: PrivacyCost) -> bool:
@@ -211,23 +245,18 @@ def is_at_most(actual: PrivacyCost, reserved: PrivacyCost) -> bool:
     return all(most is None or (amount is not None and amount <= most) for amount, most in pairs)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_REMEMBERED)
 def cost_of_event(event: DpEvent) -> PrivacyCost:
     """Return what `event` costs; remembered, because a ledger is full of equal events."""
     return cost_of(event)
 
 
-def _largest_parts(one: PrivacyCost, other: PrivacyCost) -> PrivacyCost:
-    return PrivacyCost(
-        rho=_larger(one.rho, other.rho),
-        epsilon=_larger(one.epsilon, other.epsilon),
-        delta=max(one.delta, other.delta),
-        mu_squared=_larger(one.mu_squared, other.mu_squared),
-    )
-
-
-def _larger(one: Fraction | None, other: Fraction | None) -> Fraction | None:
-    return None if one is None or other is None else max(one, other)
+def _sum(amounts: Sequence[Fraction | None]) -> Fraction | None:
+    if None in amounts:
+        return None
+    denominator = math.lcm(*(amount.denominator for amount in amounts if amount is not None))
+    units = (amount.numerator * (denominator // amount.denominator) for amount in amounts if amount is not None)
+    return Fraction(sum(units), denominator)
 
 
 def _is_plain(entry: Statement) -> bool:

@@ -6,6 +6,7 @@ Standard library and RFC 8785 only, so that somebody without a database can reco
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ GENESIS = "0" * 64
 """What the first entry names as the digest before it."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
+_PLAIN = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), sort_keys=True)
+_LONG_NUMBER = re.compile(r"[:,\[]-?[0-9]{16}")
 
 
 class Head(NamedTuple):
@@ -52,6 +55,20 @@ def canonical_json(content: Mapping[str, JsonValue]) -> str:
         return rfc8785.dumps(dict(content)).decode()
     except rfc8785.CanonicalizationError as fault:
         raise InvalidInput("this cannot be stored: it holds a number or text that JSON cannot hold exactly") from fault
+
+
+def is_canonical(spelled: str, content: Mapping[str, JsonValue]) -> bool:
+    """Whether `spelled` is what `canonical_json` makes of `content`, which holds no real numbers.
+
+    Text, truth values and whole numbers below 10**15 are spelled alike by the standard library, keys of ASCII letters
+    are sorted alike, and it is many times faster. Where it does not agree, RFC 8785 decides.
+    """
+    if _PLAIN.encode(content) == spelled and _LONG_NUMBER.search(spelled) is None:
+        return True
+    try:
+        return canonical_json(content) == spelled
+    except InvalidInput:
+        return False
 
 
 def content_digest_of(content: str) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields
 
 from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import InvalidInput, LedgerCorrupted
-from dpsynth.ledger.chain import Head, StoredEntry, canonical_json, chain_digest, content_digest_of
-from dpsynth.ledger.statement import Statement, statement_from_content
+from dpsynth.ledger.chain import Head, StoredEntry, canonical_json, chain_digest, content_digest_of, is_canonical
+from dpsynth.ledger.statement import Statement, said_in
 
 _STATEMENT_FIELDS = tuple(field.name for field in fields(Statement))
 
@@ -57,26 +57,40 @@ def entry_after(head: Head, statement: Statement) -> LedgerEntry:
     """
     content_digest = content_digest_of(canonical_json(statement.content()))
     index = head.index + 1
-    return _placed(statement, index, head.digest, chain_digest(index, head.digest, content_digest))
+    said = {name: getattr(statement, name) for name in _STATEMENT_FIELDS}
+    digest = chain_digest(index, head.digest, content_digest)
+    return LedgerEntry(index=index, previous_digest=head.digest, digest=digest, **said)
 
 
-def read_entry(row: StoredEntry, *, canonical: bool = False) -> LedgerEntry:
-    """Return the entry of a stored row after recomputing its digest; `canonical` also compares the spelling.
+def read_entry(row: StoredEntry) -> LedgerEntry:
+    """Return the entry of a stored row after recomputing its digest.
 
     Raises:
         LedgerCorrupted: the digest is another one, or the content is not that of an entry.
     """
-    if chain_digest(row.index, row.previous_digest, content_digest_of(row.content)) != row.digest:
-        raise LedgerCorrupted(f"entry {row.index} was changed: its digest does not fit its content")
+    require_digest(row)
     try:
-        statement = statement_from_content(json.loads(row.content))
+        said = said_in(json.loads(row.content))
     except (ValueError, InvalidInput, LedgerCorrupted) as fault:
         raise LedgerCorrupted(f"entry {row.index} is not in a format that this version of dpsynth knows") from fault
-    if canonical and canonical_json(statement.content()) != row.content:
+    return LedgerEntry(index=row.index, previous_digest=row.previous_digest, digest=row.digest, **said)
+
+
+def require_digest(row: StoredEntry) -> None:
+    """Recompute the digest of a stored row.
+
+    Raises:
+        LedgerCorrupted: it is another one.
+    """
+    if chain_digest(row.index, row.previous_digest, content_digest_of(row.content)) != row.digest:
+        raise LedgerCorrupted(f"entry {row.index} was changed: its digest does not fit its content")
+
+
+def require_canonical(row: StoredEntry, entry: LedgerEntry) -> None:
+    """Compare the spelling of a stored row with the one that `entry`, which it holds, would be given.
+
+    Raises:
+        LedgerCorrupted: it is spelled in another way.
+    """
+    if not is_canonical(row.content, entry.content()):
         raise LedgerCorrupted(f"entry {row.index} is not written in canonical JSON")
-    return _placed(statement, row.index, row.previous_digest, row.digest)
-
-
-def _placed(statement: Statement, index: int, previous_digest: str, digest: str) -> LedgerEntry:
-    said = {name: getattr(statement, name) for name in _STATEMENT_FIELDS}
-    return LedgerEntry(index=index, previous_digest=previous_digest, digest=digest, **said)

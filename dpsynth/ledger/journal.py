@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from dpsynth.errors import LedgerCorrupted, LedgerError, LedgerUnavailable
-from dpsynth.ledger.books import Books, checked_books
+from dpsynth.ledger.books import Books, audited_books, checked_books
 from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
 from dpsynth.ledger.entry import LedgerEntry, entry_after
 from dpsynth.ledger.statement import Statement
@@ -101,13 +101,6 @@ class Journal:
             if self._witness is not None and self._books.head != known:
                 self._witness.record(self._books.head)
 
-    def rows(self) -> list[StoredEntry]:
-        """Return all entries, which follow from what was checked before."""
-        with self._guard():
-            rows = self._store.rows(1)
-            self._catch_up(lambda first: rows[first - 1 :])
-            return rows
-
     def verify(self, expected_head: Head | None) -> Head:
         """Read everything again and check storage, digests, spelling, chain, states, budgets, witness and known head.
 
@@ -118,8 +111,7 @@ class Journal:
             self._store.inspect()
             witnessed = self._witnessed()
             rows = self._store.rows(1)
-            books = Books(audit=True)
-            books.post_rows(rows)
+            books = audited_books(rows, self._books)
             self._compare(rows, witnessed | {self._books.head, expected_head or EMPTY_HEAD})
             return books.head
 
@@ -135,7 +127,8 @@ class Journal:
         self._books.post_rows(row for row in rows if row.index > head.index)
 
     def _compare(self, rows: list[StoredEntry], known: Iterable[Head]) -> None:
-        digests = dict([EMPTY_HEAD, *((row.index, row.digest) for row in rows)])
+        digests = {row.index: row.digest for row in rows}
+        digests[EMPTY_HEAD.index] = EMPTY_HEAD.digest
         last = rows[-1].index if rows else 0
         for head in sorted(known):
             if head.index > last:

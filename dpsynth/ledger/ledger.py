@@ -19,7 +19,7 @@ from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError
 from dpsynth.ledger.account import Account, ReservationRecord, ReservationState, cost_of_event
 from dpsynth.ledger.authorship import written_time
 from dpsynth.ledger.chain import Head
-from dpsynth.ledger.entry import LedgerEntry, read_entry
+from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.extract import extract_of
 from dpsynth.ledger.journal import Journal, JournalWriter
 from dpsynth.ledger.statement import Charge, EntryKind, Statement
@@ -272,8 +272,8 @@ class Ledger:
 
     def entries(self, dataset: str | None = None) -> tuple[LedgerEntry, ...]:
         """Return all entries, or those of one data set, oldest first."""
-        entries = (read_entry(row) for row in self._journal.rows())
-        return tuple(entry for entry in entries if dataset in {None, entry.dataset})
+        entries = self._journal.reading().entries
+        return tuple(entries if dataset is None else (entry for entry in entries if entry.dataset == dataset))
 
     def head(self) -> Head:
         """Return index and digest of the last entry; (0, 64 zeros) for an empty ledger."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_from_json, event_to_json
@@ -29,6 +30,9 @@ _KEYS = frozenset(
 )  # fmt: skip
 
 _BUDGET_KEYS = frozenset({"epsilon", "delta", "event_delta", "policy"})
+
+_EVENTS: dict[str, DpEvent] = {}
+_MOST_EVENTS = 2**17
 
 _UNNAMED_FILTER = FilterKind.ZERO_CONCENTRATED
 """The filter of a budget entry that names none."""
@@ -140,30 +144,39 @@ def statement_from_content(content: object) -> Statement:
     Raises:
         ValueError: the content is of another format, or a field is missing, unknown or has another form.
     """
+    return Statement(**said_in(content))
+
+
+def said_in(content: object) -> dict[str, Any]:
+    """Return the fields of the statement that `Statement.content` described, by name.
+
+    Raises:
+        ValueError: the content is of another format, or a field is missing, unknown or has another form.
+    """
     if not isinstance(content, Mapping) or frozenset(content) != _KEYS or content["format"] != FORMAT:
         raise ValueError("not a statement of this format")
     charges = content["charges"]
     if not isinstance(charges, list):
         raise ValueError("charges are a list")  # noqa: TRY004
     budget, event_delta, filter_kind = _budget_from_json(content["budget"])
-    return Statement(
-        kind=EntryKind(_text(content, "kind")),
-        dataset=_text(content, "dataset"),
-        release_id=_text(content, "release_id"),
-        purpose=_text(content, "purpose"),
-        reservation=_optional_index(content["reservation"]),
-        budget=budget,
-        event_delta=event_delta,
-        filter_kind=filter_kind,
-        charges=tuple(_charge_from_json(charge) for charge in charges),
-        asked=_text(content, "asked"),
-        unit=_text(content, "unit"),
-        certifiable=_truth(content["certifiable"]),
-        actor=_text(content, "actor"),
-        time=_text(content, "time"),
-        software=_text(content, "software"),
-        salt=_text(content, "salt"),
-    )
+    return {
+        "kind": EntryKind(_text(content, "kind")),
+        "dataset": _text(content, "dataset"),
+        "release_id": _text(content, "release_id"),
+        "purpose": _text(content, "purpose"),
+        "reservation": _optional_index(content["reservation"]),
+        "budget": budget,
+        "event_delta": event_delta,
+        "filter_kind": filter_kind,
+        "charges": tuple(_charge_from_json(charge) for charge in charges),
+        "asked": _text(content, "asked"),
+        "unit": _text(content, "unit"),
+        "certifiable": _truth(content["certifiable"]),
+        "actor": _text(content, "actor"),
+        "time": _text(content, "time"),
+        "software": _text(content, "software"),
+        "salt": _text(content, "salt"),
+    }
 
 
 def _budget_to_json(budget: PrivacyBudget | None, event_delta: Decimal, filter_kind: FilterKind) -> JsonValue:
@@ -192,7 +205,14 @@ def _budget_from_json(data: object) -> tuple[PrivacyBudget | None, Decimal, Filt
 def _charge_from_json(data: object) -> Charge:
     if not isinstance(data, Mapping) or frozenset(data) != {"purpose", "event"}:
         raise ValueError("a charge is a purpose and an event")
-    return Charge(_text(data, "purpose"), event_from_json(data["event"]))
+    # A ledger is full of equal events; they are found again by every letter, which also tells 1 from true.
+    spelled = repr(data["event"])
+    event = _EVENTS.get(spelled)
+    if event is None:
+        event = event_from_json(data["event"])
+        if len(_EVENTS) < _MOST_EVENTS:
+            _EVENTS[spelled] = event
+    return Charge(_text(data, "purpose"), event)
 
 
 def _text(data: Mapping[str, object], key: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpsynth.errors import InvalidInput
-from dpsynth.ledger.chain import EMPTY_HEAD, canonical_json, chain_digest, content_digest_of, is_digest
+from dpsynth.ledger.chain import EMPTY_HEAD, canonical_json, chain_digest, content_digest_of, is_canonical, is_digest
 
 DIGESTS = st.text(alphabet="0123456789abcdef", min_size=64, max_size=64)
 
@@ -43,3 +43,30 @@ def test_what_is_a_digest() -> None:
     assert is_digest(EMPTY_HEAD.digest)
     for value in ("", "0" * 63, "0" * 65, "A" * 64, "g" * 64, "0" * 64 + "\n", 0, None):
         assert not is_digest(value)
+
+
+@pytest.mark.parametrize(
+    ("content", "spelled", "canonical"),
+    [
+        ({"b": 1, "a": "é\n\u2028\x7f\x01/"}, '{"a":"é\\n\u2028\x7f\\u0001/","b":1}', True),
+        ({"b": 1, "a": "x"}, '{"b":1,"a":"x"}', False),
+        ({"a": 1}, '{"a": 1}', False),
+        ({"a": 1}, '{"a":true}', False),
+        ({"a": 10**17}, '{"a":100000000000000000}', False),
+        ({"a": "x:1234567890123456"}, '{"a":"x:1234567890123456"}', True),
+        ({"a": "\ud800"}, '{"a":"\\ud800"}', False),
+    ],
+)
+def test_the_quick_comparison_agrees_with_rfc_8785(content: dict[str, object], spelled: str, canonical: bool) -> None:
+    assert is_canonical(spelled, content) is canonical
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**14), 10**14) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(alphabet="abc_yz", max_size=5), inner),
+)
+
+
+@given(st.dictionaries(st.text(alphabet="abc_yz", max_size=5), PLAIN))
+def test_what_rfc_8785_spells_is_canonical(content: dict[str, object]) -> None:
+    assert is_canonical(canonical_json(content), content)

@@ -8,7 +8,7 @@ import pytest
 
 from dpsynth.errors import LedgerCorrupted
 from dpsynth.ledger.chain import EMPTY_HEAD, StoredEntry, canonical_json, chain_digest, content_digest_of
-from dpsynth.ledger.entry import LedgerEntry, entry_after, read_entry
+from dpsynth.ledger.entry import LedgerEntry, entry_after, read_entry, require_canonical
 from dpsynth.ledger.statement import EntryKind, Statement
 
 NOTE = Statement(kind=EntryKind.NOTE, dataset="patients", purpose="looked at")
@@ -25,7 +25,8 @@ def test_an_entry_is_its_statement_and_its_place() -> None:
     assert (entry.index, entry.previous_digest) == (1, EMPTY_HEAD.digest)
     assert entry.content() == NOTE.content()
     assert entry.head == (1, entry.digest)
-    assert read_entry(entry.stored(), canonical=True) == entry
+    assert read_entry(entry.stored()) == entry
+    require_canonical(entry.stored(), entry)
     # What is set aside for events with a delta, and the filter, are written inside the budget.
     names = {field.name for field in dataclasses.fields(LedgerEntry)} - {"event_delta", "filter_kind"}
     assert set(entry.to_json()) == names | {"format"}
@@ -58,7 +59,7 @@ def test_another_spelling_is_refused_by_a_full_check() -> None:
     for other in (spaced, twice):
         assert read_entry(other).purpose == "looked at"
         with pytest.raises(LedgerCorrupted, match="canonical"):
-            read_entry(other, canonical=True)
+            require_canonical(other, read_entry(other))
 
 
 def test_the_stored_content_is_canonical() -> None:

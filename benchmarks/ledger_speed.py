@@ -1,0 +1,158 @@
+"""Seconds that a long ledger takes: to open, to verify, to append one entry, and to read what `show` prints.
+
+Run from the root of the project: `python -m benchmarks.ledger_speed [--entries N] [--url URL] [--json FILE]`. The
+ledger is a new file in a temporary folder unless an empty one is named. It holds releases as the package makes them: a
+reservation, its opening, and a settlement of several charges, half of them with noise that no other release has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.surroundings import source_version, surroundings
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import ComposedDpEvent, DpEvent, ExponentialDpEvent, GaussianDpEvent, GdpEvent
+from dpsynth.cli.ledger_account import account_of
+from dpsynth.ledger import EntryKind, Ledger
+from dpsynth.ledger.journal import Journal, JournalWriter
+from dpsynth.ledger.statement import Charge, Statement
+from dpsynth.ledger.store import open_store
+
+ENTRIES = 100_000
+APPENDS = 100
+DATASETS = tuple(f"data-set-{place}" for place in range(10))
+UNIT = "one row, added or removed"
+RESERVED = GdpEvent(Fraction(1, 10**5))
+
+
+def charges_of(release: int) -> tuple[tuple[str, DpEvent], ...]:
+    """Return what one release asks: three noisy tables and one choice, cheaper together than what is reserved."""
+    alone = 1e4 + release / 100
+    return (
+        ("marginal age", GaussianDpEvent(2000.0)),
+        ("marginal age, sex", GaussianDpEvent(alone)),
+        ("marginal sex, work", GaussianDpEvent(4000.0)),
+        ("choice of round 1", ExponentialDpEvent(Fraction(1, 2000 + release))),
+    )
+
+
+def fill(writer: JournalWriter, entries: int) -> None:
+    """Append releases, three entries each, until there are `entries`."""
+    for dataset in DATASETS:
+        budget = PrivacyBudget(50, "1e-6")
+        writer.append(Statement(kind=EntryKind.BUDGET, dataset=dataset, budget=budget, unit=UNIT))
+    for release in range((entries - len(DATASETS)) // 3):
+        said = {
+            "dataset": DATASETS[release % len(DATASETS)],
+            "release_id": f"release-{release:08d}",
+            "purpose": "fit aim",
+            "asked": "squared mu 0.00001",
+            "unit": UNIT,
+        }
+        reserved = (Charge("fit aim", RESERVED),)
+        place = writer.append(Statement(kind=EntryKind.RESERVE, charges=reserved, **said)).index
+        writer.append(Statement(kind=EntryKind.OPEN, reservation=place, **said))
+        spent = tuple(Charge(purpose, event) for purpose, event in charges_of(release))
+        writer.append(Statement(kind=EntryKind.SETTLE, reservation=place, charges=spent, **said))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long `work` takes."""
+    begun = time.perf_counter()
+    work()
+    return round(time.perf_counter() - begun, 3)
+
+
+def append_seconds(ledger: Ledger) -> list[float]:
+    """Return how long each of `APPENDS` transactions takes, of releases that reserve, open and settle."""
+    taken = []
+    for release in range(APPENDS // 3 + 1):
+        begun = time.perf_counter()
+        reservation = ledger.reserve(
+            DATASETS[0],
+            release_id=f"later-{release}",
+            purpose="fit aim",
+            event=RESERVED,
+            asked="squared mu 0.00001",
+            unit=UNIT,
+            certifiable=True,
+        )
+        reserved = time.perf_counter()
+        token = ledger.open(reservation)
+        opened = time.perf_counter()
+        ledger.settle(token, charges_of(release))
+        taken += [reserved - begun, opened - reserved, time.perf_counter() - opened]
+    return taken
+
+
+def run(url: str, entries: int) -> dict[str, object]:
+    """Return the figures of a ledger of `entries` entries at `url`, which must be empty."""
+    journal = Journal(open_store(url, create=True))
+
+    def write() -> None:
+        with journal.writing() as writer:
+            fill(writer, entries)
+
+    filled = seconds(write)
+    journal.close()
+    before = time.perf_counter()
+    ledger = Ledger(url)
+    opened = time.perf_counter() - before
+    figures: dict[str, object] = {
+        "entries": ledger.head().index,
+        "fill_seconds": filled,
+        "open_seconds": round(opened, 3),
+        "verify_seconds": seconds(ledger.verify),
+    }
+    taken = append_seconds(ledger)
+    one = ComposedDpEvent(tuple(event for _, event in charges_of(0)))
+    figures |= {
+        "append_milliseconds_median": round(1000 * statistics.median(taken), 2),
+        "append_milliseconds_largest": round(1000 * max(taken), 2),
+        "show_one_seconds": seconds(lambda: account_of(ledger, DATASETS[0])),
+        "show_all_seconds": seconds(lambda: [account_of(ledger, dataset) for dataset in ledger.datasets()]),
+        "entries_seconds": seconds(ledger.entries),
+        "room_seconds": seconds(lambda: ledger.require_room(DATASETS[0], one, asked="one more")),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    ledger.close()
+    return figures
+
+
+def main() -> None:
+    """Print the figures, one a line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=ENTRIES)
+    parser.add_argument("--url", help="an empty ledger, sqlite:/// or postgresql://")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = asked.url or f"sqlite:///{Path(folder) / 'ledger.db'}"
+        figures = {"store": url.partition(":")[0], **run(url, asked.entries)}
+    for name, value in figures.items():
+        sys.stdout.write(f"{name:<30}{value}\n")
+    if asked.json:
+        versions = {name: version(name) for name in ("sqlalchemy", "rfc8785")}
+        known = json.loads(asked.json.read_text(encoding="utf-8"))["runs"] if asked.json.exists() else []
+        kept = [old for old in known if old["store"] != figures["store"]]
+        document = {
+            "source": source_version(),
+            "versions": versions,
+            "surroundings": surroundings(),
+            "runs": [*kept, figures],
+        }
+        asked.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
