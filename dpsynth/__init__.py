@@ -11,6 +11,7 @@ from dpsynth.export import export_withheld
 from dpsynth.generators.independent import Independent
 from dpsynth.generators.mwem import MWEM
 from dpsynth.ledger import Ledger
+from dpsynth.oversight import timeline, what_if
 from dpsynth.release import release
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
@@ -33,5 +34,7 @@ __all__ = [
     "discover_categories",
     "export_withheld",
     "release",
+    "timeline",
     "verify_release",
+    "what_if",
 ]

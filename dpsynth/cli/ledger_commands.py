@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.cli.console import OUT, print_json
-from dpsynth.cli.ledger_account import account_of, print_account
+from dpsynth.cli.ledger_account import print_account
 from dpsynth.cli.places import open_ledger
 from dpsynth.errors import InvalidInput
+from dpsynth.oversight.account import accounts
+from dpsynth.oversight.requests import requests_in
+from dpsynth.oversight.timeline import Period, timeline
+from dpsynth.oversight.what_if import what_if as outlook
 from dpsynth.schema.validation import DATASET_ID
 
 app = typer.Typer(help="See and set what may be spent on a data set.", no_args_is_help=True)
@@ -29,6 +34,7 @@ def budget(
         str, typer.Option(help="Part of delta for finding private categories, such as half of it; 0 allows none.")
     ] = "0",
     ledger: LedgerOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Set the budget of a data set, once; it cannot be changed afterwards."""
     if not DATASET_ID.fullmatch(dataset):
@@ -39,29 +45,87 @@ def budget(
     whole = PrivacyBudget(epsilon, delta)
     with open_ledger(ledger) as books:
         books.set_budget(dataset, whole, event_delta=event_delta)
+        if as_json:
+            (account,) = accounts(books, dataset)
+            print_json(account.to_json())
+            return
         OUT.print(f"data set '{dataset}': budget {whole}, for ever. Left: {books.remaining(dataset)}.", markup=False)
+
+
+@app.command()
+def init(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Make an empty ledger, or check the one that is there; budgets come next."""
+    with open_ledger(ledger) as books:
+        head, found = books.head(), books.datasets()
+        if as_json:
+            print_json({"ledger": books.name, "entries": head.index, "data_sets": list(found)})
+            return
+        OUT.print(f"{books.name}: {head.index:,} entries", markup=False)
+        if not found:
+            OUT.print("Next: dpsynth ledger budget DATASET --epsilon E --delta D")
 
 
 @app.command()
 def show(
     dataset: Annotated[str | None, typer.Argument(help="One data set; all if not given.")] = None,
+    last: Annotated[int, typer.Option(min=0, help="How many releases to print for each data set; 0: all.")] = 20,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show budgets, what was spent, by which release, and what is left."""
     with open_ledger(ledger, create=False) as books:
-        datasets = books.datasets() if dataset is None else (dataset,)
         if dataset is not None:
             books.budget(dataset)
-        accounts = [account_of(books, name) for name in datasets]
+        found = accounts(books, dataset)
         if as_json:
-            found = [account.to_json() for account in accounts]
-            print_json({"data_sets": found, "head": {"index": books.head().index, "digest": books.head().digest}})
+            head = {"index": books.head().index, "digest": books.head().digest}
+            print_json({"data_sets": [account.to_json() for account in found], "head": head})
             return
-        if not accounts:
+        if not found:
             OUT.print("nothing is recorded yet. Begin with: dpsynth ledger budget DATASET --epsilon E --delta D")
-        for account in accounts:
-            print_account(account)
+        for account in found:
+            print_account(account, last=last)
+
+
+@app.command("timeline")
+def show_timeline(
+    dataset: Annotated[str | None, typer.Argument(help="One data set; all if not given.")] = None,
+    period: Annotated[Period, typer.Option(help="How long one line lasts.")] = Period.MONTH,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who spent what and when, by period, data set and account."""
+    with open_ledger(ledger, create=False) as books:
+        if dataset is not None:
+            books.budget(dataset)
+        found = timeline(books, dataset, period=period)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        OUT.print(found)
+
+
+@app.command("what-if")
+def what_if(
+    dataset: Annotated[str, typer.Argument(help="Data set that would be charged.")],
+    release: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME:epsilon=E,delta=D or NAME:rho=R or NAME:mu=M, perhaps with ,count=N; repeat it."),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="YAML or JSON list of releases, by name, epsilon and delta or events.")
+    ] = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what releases would cost together and what would be left; reads no data and writes nothing."""
+    asked = [*(requests_in(file) if file is not None else ()), *(release or ())]
+    with open_ledger(ledger, create=False) as books:
+        found = outlook(books, dataset, asked)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        OUT.print(found)
 
 
 @app.command()
@@ -86,10 +150,15 @@ def recover(
             "charged in full. Use 0 only when none is running.",
         ),
     ] = 60,
+    as_json: JsonOption = False,
 ) -> None:
     """Settle at full cost what a crash left open; frees nothing, and makes plain in the ledger that it is over."""
     with open_ledger(ledger, create=False) as books:
         settled = books.recover(older_than=timedelta(minutes=older_than_minutes))
+    if as_json:
+        releases = [{"release": entry.release_id, "data_set": entry.dataset} for entry in settled]
+        print_json({"settled": len(settled), "releases": releases})
+        return
     for entry in settled:
         OUT.print(f"settled in full: release {entry.release_id} of data set '{entry.dataset}'", markup=False)
     OUT.print(f"settled {len(settled)} interrupted release(s) at full cost")

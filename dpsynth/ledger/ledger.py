@@ -15,10 +15,12 @@ from types import TracebackType
 from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.accounting.events import DpEvent, JsonValue
+from dpsynth.accounting.filter import AdaptiveFilter
 from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError
 from dpsynth.ledger.account import Account, ReservationRecord, ReservationState, cost_of_event
 from dpsynth.ledger.authorship import written_time
 from dpsynth.ledger.chain import Head
+from dpsynth.ledger.display import view_of
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.extract import extract_of
 from dpsynth.ledger.journal import Journal, JournalWriter
@@ -64,9 +66,18 @@ class Ledger:
     def __repr__(self) -> str:
         return f"<Ledger {self._store.name}>"
 
+    def _repr_html_(self) -> str | None:
+        """Return the ledger as a notebook shows it; None where no view was registered."""
+        return view_of(self)
+
     def close(self) -> None:
         """Close the ledger; what was written stays."""
         self._journal.close()
+
+    @property
+    def name(self) -> str:
+        """Where it is, as messages call it."""
+        return self._store.name
 
     @property
     def durable(self) -> bool:
@@ -236,7 +247,15 @@ class Ledger:
         Raises:
             BudgetNotSet: it has none.
         """
-        return self._journal.reading().account(dataset).filter().budget
+        return self.filter(dataset).budget
+
+    def filter(self, dataset: str) -> AdaptiveFilter:
+        """Return what decides whether a request fits into the budget of `dataset`.
+
+        Raises:
+            BudgetNotSet: it has none.
+        """
+        return self._journal.reading().account(dataset).filter()
 
     def unit(self, dataset: str) -> str:
         """Return who is protected, in words; empty where neither budget nor a reservation has said so."""

@@ -17,7 +17,9 @@ PUBLIC = [
     "discover_categories",
     "export_withheld",
     "release",
+    "timeline",
     "verify_release",
+    "what_if",
 ]
 
 

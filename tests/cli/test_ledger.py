@@ -89,3 +89,55 @@ def test_a_budget_needs_a_data_set_id_that_a_schema_can_have(run: Run, tmp_path:
     assert outcome.code == 2
     assert "data set id" in outcome.err
     assert not (tmp_path / "home" / "ledger.db").exists()
+
+
+def test_init_makes_an_empty_ledger_and_says_what_comes_next(run: Run, tmp_path: Path) -> None:
+    made = run("ledger", "init")
+    assert made.code == 0
+    assert "0 entries" in made.out
+    assert "dpsynth ledger budget" in made.out
+    assert (tmp_path / "home" / "ledger.db").exists()
+    again = json.loads(run("ledger", "init", "--json").out)
+    assert (again["entries"], again["data_sets"]) == (0, [])
+
+
+def test_show_prints_the_last_releases_and_says_how_many_it_left_out(run: Run, books: Ledger) -> None:
+    with books:
+        fill(books)
+    shown = run("ledger", "show", "--last", 1)
+    assert "2 earlier releases" in shown.out
+    assert "given-up" in shown.out
+    assert "crashed" not in shown.out
+    assert len(json.loads(run("ledger", "show", "--json", "--last", 1).out)["data_sets"][0]["releases"]) == 3
+
+
+def test_what_if_and_timeline_answer_in_words_and_in_json(run: Run, books: Ledger, tmp_path: Path) -> None:
+    with books:
+        fill(books)
+        head = books.head()
+    asked = ("--release", "aim:epsilon=0.5,delta=1e-9", "--release", "mst:epsilon=1.99,delta=1e-5")
+    shown = run("ledger", "what-if", "clinic", *asked)
+    assert shown.code == 0, shown.err
+    assert "would be refused: mst" in shown.out
+    found = json.loads(run("ledger", "what-if", "clinic", *asked, "--json").out)
+    assert found["refused"] == ["mst"]
+    assert [one["fits"] for one in found["requests"]] == [True, False]
+    listed = tmp_path / "asked.yaml"
+    listed.write_text("- {name: aim, epsilon: 0.5, delta: 1e-9}\n", encoding="utf-8")
+    assert run("ledger", "what-if", "clinic", "--file", listed).code == 0
+    assert run("ledger", "what-if", "clinic").code == 2
+    assert run("ledger", "what-if", "nobody", *asked).code == 4
+    assert "so far" in run("ledger", "timeline").out
+    (total,) = json.loads(run("ledger", "timeline", "clinic", "--period", "year", "--json").out)["totals"]
+    assert total["data_set"] == "clinic"
+    assert run("ledger", "timeline", "nobody").code == 4
+    assert json.loads(run("ledger", "verify", "--json").out)["digest"] == head.digest
+
+
+def test_budget_and_recover_speak_json(run: Run, books: Ledger) -> None:
+    with books:
+        fill(books)
+    same = json.loads(run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5", "--json").out)
+    assert (same["data_set"], same["budget_epsilon"], same["budget_delta"]) == ("clinic", "2", "0.00001")
+    settled = json.loads(run("ledger", "recover", "--older-than-minutes", 0, "--json").out)
+    assert settled == {"settled": 1, "releases": [{"release": "crashed", "data_set": "clinic"}]}
