@@ -21,7 +21,7 @@ from dpsynth.accounting.events import ApproximateDpEvent
 from dpsynth.errors import BudgetExceeded, BudgetNotSet, InvalidInput, LedgerError
 from dpsynth.integrations.shared_account import group_event
 from dpsynth.ledger import EntryKind, Ledger
-from tests.faults.children import start
+from tests.faults.children import die, start
 from tests.integrations.conftest import DATASET, UNIT
 
 pytest.importorskip("sklearn")
@@ -248,6 +248,18 @@ class TestProcesses:
         accountant.spend(0.25, 0)
         assert spent(ledger) == Fraction(1, 2)
         assert [entry.kind for entry in ledger.entries(DATASET)].count(EntryKind.SETTLE) == 2
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+    def test_work_that_is_killed_stays_charged(self, ledger: Ledger, accountant: LedgerBudgetAccountant) -> None:
+        class Rows:
+            def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+                die()
+
+        child = start(lambda say: tools.mean(Rows(), epsilon=0.5, bounds=(0, 1), accountant=accountant))
+        assert child.finish() == ([], -9)
+        assert spent(ledger) == Fraction(1, 2)
+        assert [entry.kind for entry in ledger.recover()] == [EntryKind.SETTLE]
+        assert spent(ledger) == Fraction(1, 2)
 
     def test_the_default_of_the_process_is_charged(self, ledger: Ledger, accountant: LedgerBudgetAccountant) -> None:
         with accountant:
