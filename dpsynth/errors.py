@@ -96,20 +96,37 @@ class BudgetNotSet(LedgerError):
 class BudgetExceeded(LedgerError):
     """A request does not fit; refused before any row was touched."""
 
-    def __init__(self, dataset: str, *, asked: str, remaining: str, largest_epsilon: Decimal, delta: Decimal) -> None:
-        """`largest_epsilon` is the largest request at this `delta` that would still fit (0: none)."""
+    def __init__(
+        self,
+        dataset: str,
+        *,
+        asked: str,
+        remaining: str,
+        largest_epsilon: Decimal,
+        delta: Decimal,
+        population: str = "",
+        reason: str = "",
+    ) -> None:
+        """`largest_epsilon` is the largest request at this `delta` that would still fit (0: none).
+
+        `population` is the one that is short, where it is not the data set's own; `reason` says why nothing else of its
+        kind fits either, where size is not the reason.
+        """
         self.dataset = dataset
+        self.population = population or dataset
         self.asked = asked
         self.remaining = remaining
         self.largest_epsilon = largest_epsilon
         self.delta = delta
-        advice = (
-            f"The largest request that fits is epsilon {largest_epsilon} at delta {float(delta):g}."
-            if largest_epsilon > 0
-            else "Nothing more fits: this data set is spent."
-        )
+        short = "" if self.population == dataset else f"of population '{population}' "
+        advice = reason
+        if not advice and largest_epsilon > 0:
+            advice = f"The largest request that fits is epsilon {largest_epsilon} at delta {float(delta):g}."
+        elif not advice:
+            spent = "this data set is spent" if not short else f"population '{population}' is spent"
+            advice = f"Nothing more fits: {spent}."
         super().__init__(
-            f"data set '{dataset}': asked for {asked}, but {remaining} is left. {advice} Nothing was spent."
+            f"data set '{dataset}': asked for {asked}, but {short}{remaining} is left. {advice} Nothing was spent."
         )
 
 

@@ -7,10 +7,11 @@ from dpsynth.ledger.chain import Head
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.extract import head_of_extract, verify_extract
 from dpsynth.ledger.ledger import Ledger
-from dpsynth.ledger.statement import Charge, EntryKind
+from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind
 from dpsynth.ledger.tokens import OpenToken, Reservation
 
 __all__ = [
+    "BudgetPolicy",
     "Charge",
     "EntryKind",
     "Head",

@@ -1,4 +1,4 @@
-"""The account of one data set: its budget, its reservations and what they add up to.
+"""The account of one population: its budget, its reservations and what they add up to.
 
 This is the state machine RESERVE -> OPEN -> SETTLE, with VOID only before OPEN. The same code decides whether a new
 entry may be written and whether an old one was legal, so a ledger cannot be written that does not verify.
@@ -6,25 +6,20 @@ entry may be written and whether an old one was legal, so a ledger cannot be wri
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 from functools import lru_cache
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
+from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
 from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.filter import AdaptiveFilter, FilterKind
-from dpsynth.errors import BudgetNotSet
+from dpsynth.accounting.locked_plan import LockedPlan
+from dpsynth.errors import BudgetNotSet, InvalidInput
 from dpsynth.ledger.entry import LedgerEntry
-from dpsynth.ledger.running_total import RunningTotal
-from dpsynth.ledger.statement import Charge, EntryKind, Statement
-
-_NOTHING = Fraction(0)
-_REMEMBERED = 2**17
+from dpsynth.ledger.running_cost import RunningCost, cost_of_charges, is_at_most
+from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
 
 
 class ReservationState(StrEnum):
@@ -54,40 +49,71 @@ class ReservationRecord:
 
 
 class Account:
-    """What one data set may spend and has spent."""
+    """What may be spent on one population and has been.
+
+    Attributes:
+        name: the population; that of its data set where nobody declared another.
+        is_declared: whether data sets of other names belong to it.
+        budget: fixed for ever, or until two approvers renew it; None before it is set.
+        event_delta: its part for events that may fail outright.
+        filter_kind: what decides whether a request fits, under the policy `adaptive`.
+        policy: which requests it pays for.
+        approvers: who may renew it, as public keys.
+        plan: the locked list, under the policy `plan`.
+        unit: who is protected, in words.
+        records: the reservations by index of their entry.
+    """
 
     __slots__ = (
-        "_costed", "_ever_unbounded", "_finite", "_unbounded", "budget", "dataset", "event_delta", "filter_kind",
-        "records", "unit",
-    )  # fmt: skip
+        "_costed",
+        "_places",
+        "_sum",
+        "approvers",
+        "budget",
+        "event_delta",
+        "filter_kind",
+        "is_declared",
+        "name",
+        "plan",
+        "policy",
+        "records",
+        "unit",
+    )
 
-    def __init__(self, dataset: str) -> None:
+    def __init__(self, name: str) -> None:
         """Start without a budget and with nothing spent."""
-        self.dataset = dataset
+        self.name = name
+        self.is_declared = False
         self.budget: PrivacyBudget | None = None
         self.event_delta = Decimal(0)
         self.filter_kind = FilterKind.GAUSSIAN
+        self.policy = BudgetPolicy.ADAPTIVE
+        self.approvers: tuple[str, ...] = ()
+        self.plan: LockedPlan | None = None
         self.unit = ""
         self.records: dict[int, ReservationRecord] = {}
-        # Sums of rho, epsilon, squared mu and delta; how many summands have no finite rho, epsilon, squared mu.
-        self._finite = tuple(RunningTotal() for _ in range(4))
-        self._unbounded = [0, 0, 0]
-        self._ever_unbounded = [False, False, False]
+        # Place in the plan that each reservation took, by index of its entry; given back with it.
+        self._places: dict[int, int] = {}
+        self._sum = RunningCost()
         self._costed: tuple[tuple[Charge, ...], PrivacyCost] = ((), ZERO_COST)
+
+    @property
+    def title(self) -> str:
+        """What to call it in a message."""
+        return f"{'population' if self.is_declared else 'data set'} '{self.name}'"
 
     @property
     def spent(self) -> PrivacyCost:
         """All reservations in full, settled ones at what they really cost, void ones at nothing."""
-        rho, epsilon, mu_squared = (
-            None if without else total.value for total, without in zip(self._finite, self._unbounded, strict=False)
-        )
-        return PrivacyCost(rho=rho, epsilon=epsilon, delta=self._finite[-1].value, mu_squared=mu_squared)
+        return self._sum.total
 
     def refusal(self, entry: Statement) -> str | None:
         """Return why `entry` may not follow, in words; None where it may."""
         match entry.kind:
             case EntryKind.BUDGET:
                 return self._refuse_budget(entry)
+            case EntryKind.PLAN:
+                return self._refuse_plan(entry)
             case EntryKind.RESERVE:
                 return self._refuse_reserve(entry)
             case EntryKind.NOTE:
@@ -100,16 +126,21 @@ class Account:
         match entry.kind:
             case EntryKind.BUDGET:
                 self.budget, self.event_delta, self.unit = entry.budget, entry.event_delta, entry.unit
-                self.filter_kind = entry.filter_kind
+                self.filter_kind, self.policy, self.approvers = entry.filter_kind, entry.policy, entry.approvers
+            case EntryKind.PLAN:
+                self.plan = plan_of(self._whole, _events(entry))
             case EntryKind.RESERVE:
                 self.unit = entry.unit
+                place = self._free_place(entry)
+                if place is not None:
+                    self._places[entry.index] = place
                 record = ReservationRecord(entry, ReservationState.RESERVED, ZERO_COST)
                 self.records[entry.index] = record
                 self._recount(record, self._cost_of(entry))
-            case EntryKind.NOTE:
-                pass
-            case _:
+            case EntryKind.OPEN | EntryKind.SETTLE | EntryKind.VOID:
                 self._step(entry)
+            case _:
+                pass  # says nothing about what this population may spend or has spent
 
     def filter(self) -> AdaptiveFilter:
         """Return what decides whether a request fits.
@@ -117,33 +148,73 @@ class Account:
         Raises:
             BudgetNotSet: there is no budget.
         """
-        if self.budget is None:
-            raise BudgetNotSet(self.dataset)
-        return AdaptiveFilter(self.budget, self.event_delta, kind=self.filter_kind)
+        return AdaptiveFilter(self._whole, self.event_delta, kind=self.filter_kind)
 
-    def budget_change(self, budget: PrivacyBudget, unit: str, event_delta: Decimal) -> str | None:
-        """Return why setting `budget` again would change something, in words; None where it says the same."""
-        if (self.budget, self.event_delta) != (budget, event_delta):
+    def admits(self, entry: Statement) -> bool:
+        """Whether the policy of the budget pays for the reservation `entry`.
+
+        Raises:
+            BudgetNotSet: there is no budget.
+        """
+        if self.policy is BudgetPolicy.PLAN:
+            return self._free_place(entry) is not None
+        return self.filter().admits(self.spent, cost_of_charges(entry))
+
+    def describe_remaining(self, asked: PrivacyCost = ZERO_COST) -> str:
+        """Return in words what is left, or would be after `asked`.
+
+        Raises:
+            BudgetNotSet: there is no budget.
+        """
+        if self.policy is BudgetPolicy.PLAN:
+            events = () if self.plan is None else self.plan.events
+            return f"{len(events) - len(self._places)} of {len(events)} planned requests"
+        return self.filter().describe_remaining(self.spent + asked)
+
+    def largest_epsilon(self, delta: Decimal) -> Decimal:
+        """Return the largest epsilon at `delta` of a release that still fits; 0 under a plan, which is a list.
+
+        Raises:
+            BudgetNotSet: there is no budget.
+        """
+        return Decimal(0) if self.policy is BudgetPolicy.PLAN else self.filter().largest_epsilon(self.spent, delta)
+
+    def budget_change(self, said: Statement) -> str | None:
+        """Return why setting the budget again would change something, in words; None where `said` says the same."""
+        new = (said.budget, said.event_delta, said.policy)
+        if new != (self.budget, self.event_delta, self.policy) or said.approvers not in ((), self.approvers):
             return self._budget_is_fixed()
-        if unit and self.unit and unit != self.unit:
-            return f"data set '{self.dataset}' protects '{self.unit}', and that is fixed for ever"
+        if said.unit and self.unit and said.unit != self.unit:
+            return f"{self.title} protects '{self.unit}', and that is fixed for ever"
         return None
 
     def within_budget(self, spent: PrivacyCost) -> bool:
         """Whether `spent` in all keeps the promise of the budget."""
+        if self.policy is BudgetPolicy.PLAN:
+            # What is reserved was found on the list, and the list as a whole keeps the budget.
+            return self.plan is not None
         return self.budget is not None and self.filter().admits(ZERO_COST, spent)
+
+    def spent_after(self, entry: Statement) -> PrivacyCost:
+        """Return what would count after `entry`, a RESERVE, SETTLE or VOID that `refusal` lets pass."""
+        if entry.kind is EntryKind.RESERVE:
+            return self.spent + cost_of_charges(entry)
+        record = self.records[entry.reservation or 0]
+        return self._sum.after(record.cost, self._cost_after(record, entry))
 
     def never_exceeded(self) -> bool:
         """Whether the largest sum of each currency ever reached fit together: then every prefix fitted."""
-        rho, epsilon, mu_squared = (
-            None if without else total.largest
-            for total, without in zip(self._finite, self._ever_unbounded, strict=False)
-        )
-        peak = PrivacyCost(rho=rho, epsilon=epsilon, delta=self._finite[-1].largest, mu_squared=mu_squared)
+        peak = self._sum.peak
         return peak == ZERO_COST or self.within_budget(peak)
 
+    @property
+    def _whole(self) -> PrivacyBudget:
+        if self.budget is None:
+            raise BudgetNotSet(self.name)
+        return self.budget
+
     def _budget_is_fixed(self) -> str:
-        return f"data set '{self.dataset}' already has a budget ({self.budget}), and a budget is fixed for ever"
+        return f"{self.title} already has a budget ({self.budget}), and a budget is fixed for ever"
 
     def _refuse_budget(self, entry: Statement) -> str | None:
         if self.budget is not None:
@@ -152,19 +223,54 @@ class Account:
             return "a budget entry holds a budget and nothing else"
         if entry.event_delta > entry.budget.delta:
             return f"event_delta is a part of the budget's delta, so it must be at most {entry.budget.delta}"
+        if entry.policy is BudgetPolicy.PLAN and entry.event_delta:
+            return "a plan fixes the deltas of its own events: nothing is set aside for others"
         return None
+
+    def _refuse_plan(self, entry: Statement) -> str | None:
+        if self.budget is None or self.policy is not BudgetPolicy.PLAN:
+            return f"{self.title} has no budget of the policy 'plan', so there is nothing to lock"
+        if self.plan is not None:
+            return f"the plan of {self.title} is locked already, and a locked plan does not change"
+        if not entry.charges or entry.budget is not None or entry.reservation is not None:
+            return "a plan is a list of charges and nothing else"
+        try:
+            plan_of(self.budget, _events(entry))
+        except InvalidInput as fault:
+            return str(fault)
+        return None
+
+    def _free_place(self, entry: Statement) -> int | None:
+        """Return the first place of the plan that holds the event of `entry` and is free."""
+        if self.plan is None or entry.event is None:
+            return None
+        taken = set(self._places.values())
+        same = (place for place, event in enumerate(self.plan.events) if event == entry.event)
+        return next((place for place in same if self.plan.admits(taken, place)), None)
 
     def _refuse_reserve(self, entry: Statement) -> str | None:
         if self.budget is None:
-            return f"data set '{self.dataset}' has no budget"
+            return f"{self.title} has no budget"
         if self.unit and entry.unit != self.unit:
             return (
-                f"data set '{self.dataset}' protects '{self.unit}', but this request protects '{entry.unit}'; "
+                f"{self.title} protects '{self.unit}', but this request protects '{entry.unit}'; "
                 "what protects different units cannot be added up"
             )
         if len(entry.charges) != 1 or entry.budget is not None or entry.reservation is not None:
             return "a reservation holds exactly one charge"
+        if self.policy is BudgetPolicy.PLAN and self._free_place(entry) is None:
+            return self.not_planned(entry)
         return None
+
+    def not_planned(self, entry: Statement) -> str:
+        """Return why a plan does not pay for `entry`, in words; empty under another policy."""
+        if self.policy is not BudgetPolicy.PLAN:
+            return ""
+        if self.plan is None:
+            return f"the budget of {self.title} has the policy 'plan', and no plan is locked yet"
+        if entry.event in self.plan.events:
+            return f"the plan of {self.title} holds this request, but it was made already, and each is made once"
+        return f"the plan of {self.title} does not hold this request, and nothing else may be charged to it"
 
     def _refuse_step(self, entry: Statement) -> str | None:
         record = self.records.get(entry.reservation or 0)
@@ -174,7 +280,7 @@ class Account:
         if record.state is not needed:
             return f"the reservation of release '{entry.release_id}' is {record.state}, so {entry.kind} is not possible"
         if entry.kind is EntryKind.SETTLE:
-            if not is_at_most(self._cost_of(entry), record.cost):
+            if not self._is_paid_for(record, entry):
                 return (
                     f"release '{entry.release_id}' was charged more than it had reserved; it stays open and counts in "
                     "full, and no certificate may be issued for it"
@@ -189,74 +295,51 @@ class Account:
             record.state, record.opened = ReservationState.OPEN, entry
         elif entry.kind is EntryKind.SETTLE:
             record.state = ReservationState.SETTLED
-            self._recount(record, self._cost_of(entry))
+            self._recount(record, self._cost_after(record, entry))
         else:
             record.state = ReservationState.VOID
+            self._places.pop(record.entry.index, None)
             self._recount(record, ZERO_COST)
 
+    def _is_paid_for(self, record: ReservationRecord, settled: Statement) -> bool:
+        place = self._places.get(record.entry.index)
+        if self.plan is not None and place is not None:
+            try:
+                return self.plan.covers(place, _events(settled))
+            except InvalidInput:
+                return False  # an event that no accountant knows
+        return is_at_most(self._cost_of(settled), record.cost)
+
+    def _cost_after(self, record: ReservationRecord, entry: Statement) -> PrivacyCost:
+        """Return what counts for a reservation after its SETTLE or VOID."""
+        if entry.kind is EntryKind.VOID:
+            return ZERO_COST
+        # A plan is a total over what was fixed in advance: what is settled for less gives nothing back.
+        return record.cost if record.entry.index in self._places else self._cost_of(entry)
+
     def _cost_of(self, entry: Statement) -> PrivacyCost:
-        # Asked twice about every entry: whether it may follow, and what it counts.
+        # Asked several times about every entry: whether it may follow, and what it counts.
         if self._costed[0] is not entry.charges:
             self._costed = (entry.charges, cost_of_charges(entry))
         return self._costed[1]
 
     def _recount(self, record: ReservationRecord, cost: PrivacyCost) -> None:
-        # Unbounded parts are counted apart from the finite sums, because infinity cannot be taken away again.
-        before, after = record.cost, cost
-        pairs = ((before.rho, after.rho), (before.epsilon, after.epsilon), (before.mu_squared, after.mu_squared))
-        for slot, (old, new) in enumerate(pairs):
-            if old is None:
-                self._unbounded[slot] -= 1
-            else:
-                self._finite[slot].take(old)
-            if new is None:
-                self._unbounded[slot] += 1
-                self._ever_unbounded[slot] = True
-            else:
-                self._finite[slot].add(new)
-            self._finite[slot].mark()
-        self._finite[-1].take(before.delta)
-        self._finite[-1].add(after.delta)
-        self._finite[-1].mark()
+        self._sum.exchange(record.cost, cost)
         record.cost = cost
 
 
-def cost_of_charges(entry: Statement) -> PrivacyCost:
-    """Return what all charges of `entry` cost together."""
-    if len(entry.charges) == 1:
-        return cost_of_event(entry.charges[0].event)
-    costs = [cost_of_event(charge.event) for charge in entry.charges]
-    return PrivacyCost(
-        rho=_sum([cost.rho for cost in costs]),
-        epsilon=_sum([cost.epsilon for cost in costs]),
-        delta=sum((cost.delta for cost in costs if cost.delta), _NOTHING),
-        mu_squared=_sum([cost.mu_squared for cost in costs]),
-    )
+def _events(entry: Statement) -> tuple[DpEvent, ...]:
+    return tuple(charge.event for charge in entry.charges)
 
 
-def is_at_most(actual: PrivacyCost, reserved: PrivacyCost) -> bool:
-    """Whether `actual` is no larger than `reserved` in every currency; None counts as infinity."""
-    pairs = (
-        (actual.rho, reserved.rho),
-        (actual.epsilon, reserved.epsilon),
-        (actual.mu_squared, reserved.mu_squared),
-        (actual.delta, reserved.delta),
-    )
-    return all(most is None or (amount is not None and amount <= most) for amount, most in pairs)
+@lru_cache(maxsize=64)
+def plan_of(budget: PrivacyBudget, events: tuple[DpEvent, ...]) -> LockedPlan:
+    """Return the plan of `events`; remembered, because its total is computed numerically.
 
-
-@lru_cache(maxsize=_REMEMBERED)
-def cost_of_event(event: DpEvent) -> PrivacyCost:
-    """Return what `event` costs; remembered, because a ledger is full of equal events."""
-    return cost_of(event)
-
-
-def _sum(amounts: Sequence[Fraction | None]) -> Fraction | None:
-    if None in amounts:
-        return None
-    denominator = math.lcm(*(amount.denominator for amount in amounts if amount is not None))
-    units = (amount.numerator * (denominator // amount.denominator) for amount in amounts if amount is not None)
-    return Fraction(sum(units), denominator)
+    Raises:
+        InvalidInput: all of them together do not keep `budget`, or no accountant knows one of them.
+    """
+    return LockedPlan(budget, events)
 
 
 def _is_plain(entry: Statement) -> bool:

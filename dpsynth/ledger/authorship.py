@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import secrets
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 
 def current_actor() -> str:
@@ -41,6 +43,20 @@ def current_software() -> str:
         return f"dpsynth {version('dpsynth')}"
     except PackageNotFoundError:
         return "dpsynth, not installed"
+
+
+@cache
+def software_digest() -> str:
+    """Return the SHA-256 of the source code of this package: of `name, 0, SHA-256 of the file` for all files by name.
+
+    It is what the files say when it is first asked for, which is when this process first writes an entry.
+    """
+    package = Path(__file__).resolve().parents[1]
+    files = {path.relative_to(package).as_posix(): path for path in package.rglob("*.py")}
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(files[name].read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def new_salt() -> str:

@@ -6,10 +6,16 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.errors import LedgerCorrupted
-from dpsynth.ledger.account import Account
+from dpsynth.ledger.account import Account, ReservationRecord
 from dpsynth.ledger.chain import EMPTY_HEAD, StoredEntry
+from dpsynth.ledger.curve import curve_agrees
 from dpsynth.ledger.entry import LedgerEntry, read_entry, require_canonical, require_digest
+from dpsynth.ledger.statement import ONLY, EntryKind, Statement
+
+TERMS = frozenset({EntryKind.BUDGET, EntryKind.PLAN})
+"""Kinds that say what a population may spend; their `dataset` names the population."""
 
 
 class Books:
@@ -17,22 +23,51 @@ class Books:
 
     Attributes:
         head: the last entry that was posted.
-        accounts: one per data set.
         entries: everything that was posted, oldest first.
+        accounts: one per population.
+        links: the populations of each data set that entries speak about, in order of their first entry.
     """
 
-    __slots__ = ("_audit", "accounts", "entries", "head")
+    __slots__ = ("_audit", "accounts", "entries", "head", "links")
 
     def __init__(self, *, audit: bool = False) -> None:
         """Start empty; `audit` also checks the budget after each single entry."""
         self.head = EMPTY_HEAD
-        self.accounts: dict[str, Account] = {}
         self.entries: list[LedgerEntry] = []
+        self.accounts: dict[str, Account] = {}
+        self.links: dict[str, tuple[str, ...]] = {}
         self._audit = audit
 
-    def account(self, dataset: str) -> Account:
-        """Return the account of `dataset`; one that never was mentioned is empty and is not kept."""
-        return self.accounts.get(dataset) or Account(dataset)
+    def account(self, population: str) -> Account:
+        """Return the account of `population`; one that never was mentioned is empty and is not kept."""
+        return self.accounts.get(population) or Account(population)
+
+    def populations(self, dataset: str) -> tuple[str, ...]:
+        """Return the populations that `dataset` charges; one that was never declared is its own."""
+        return self.links.get(dataset) or (dataset,)
+
+    def accounts_of(self, dataset: str) -> tuple[Account, ...]:
+        """Return the accounts that `dataset` charges."""
+        return tuple(map(self.account, self.populations(dataset)))
+
+    def records(self) -> list[ReservationRecord]:
+        """Return every reservation once, oldest first."""
+        found: dict[int, ReservationRecord] = {}
+        for account in self.accounts.values():
+            found |= account.records
+        return [found[index] for index in sorted(found)]
+
+    def refusal(self, entry: Statement) -> str | None:
+        """Return why `entry` may not follow, in words; None where it may."""
+        if entry.kind is EntryKind.LINK:
+            return self._refuse_link(entry)
+        if entry.kind in TERMS and self.populations(entry.dataset) != (entry.dataset,):
+            return self._not_a_population(entry.dataset)
+        for account in self.accounts_of(entry.dataset):
+            refusal = account.refusal(entry)
+            if refusal is not None:
+                return refusal
+        return None
 
     def post(self, entry: LedgerEntry) -> None:
         """Count `entry`.
@@ -42,16 +77,40 @@ class Books:
         """
         if (entry.index, entry.previous_digest) != (self.head.index + 1, self.head.digest):
             raise LedgerCorrupted(f"entry {entry.index} does not follow the entry before it: the chain is broken there")
-        account = self.account(entry.dataset)
-        refusal = account.refusal(entry)
+        refusal = self.refusal(entry)
         if refusal is not None:
             raise LedgerCorrupted(f"entry {entry.index} is not legal: {refusal}")
-        account.post(entry)
-        self.accounts[entry.dataset] = account
+        self.count(entry)
         self.entries.append(entry)
         self.head = entry.head
-        if self._audit and account.records and not account.within_budget(account.spent):
-            raise LedgerCorrupted(f"entry {entry.index} takes data set '{entry.dataset}' over its budget")
+
+    def count(self, entry: LedgerEntry) -> None:
+        """Count `entry`, which `refusal` has let pass, wherever it stands.
+
+        Raises:
+            LedgerCorrupted: an audit finds a budget exceeded.
+        """
+        if entry.kind is EntryKind.LINK:
+            self._link(entry)
+            return
+        accounts = self.accounts_of(entry.dataset)
+        for account in accounts:
+            account.post(entry)
+            self.accounts[account.name] = account
+        if entry.kind is EntryKind.RESERVE or not accounts[0].is_declared:
+            self.links.setdefault(entry.dataset, (entry.dataset,))
+        if self._audit:
+            self.require_kept(entry)
+
+    def require_kept(self, entry: LedgerEntry) -> None:
+        """Refuse `entry`, which was just counted, where it took a population over its budget.
+
+        Raises:
+            LedgerCorrupted: naming the entry and the population.
+        """
+        for account in self.accounts_of(entry.dataset):
+            if account.records and not account.within_budget(account.spent):
+                raise LedgerCorrupted(f"entry {entry.index} takes {account.title} over its budget")
 
     def post_rows(self, rows: Iterable[StoredEntry]) -> None:
         """Read, check and count stored entries.
@@ -65,6 +124,39 @@ class Books:
     def budgets_kept(self) -> bool:
         """Whether it is plain that no budget was exceeded at any prefix; where not, post again with `audit`."""
         return all(account.never_exceeded() for account in self.accounts.values())
+
+    def spent_after(self, entry: Statement) -> dict[str, PrivacyCost]:
+        """Return what would count for each population after `entry`, which `refusal` lets pass.
+
+        Empty for kinds that change no count.
+        """
+        if entry.kind not in ONLY["curve"]:
+            return {}
+        return {account.name: account.spent_after(entry) for account in self.accounts_of(entry.dataset)}
+
+    def _refuse_link(self, entry: Statement) -> str | None:
+        dataset, populations = entry.dataset, entry.populations
+        if dataset in self.links or dataset in self.accounts:
+            return f"data set '{dataset}' is known already, and the populations of a data set are fixed before all else"
+        if not populations or len(set(populations)) < len(populations) or entry.charges or entry.budget is not None:
+            return "a link names the populations of a data set, each once, and nothing else"
+        if dataset in populations and len(populations) > 1:
+            return f"a population of several data sets needs a name of its own, other than that of data set '{dataset}'"
+        linked = [name for name in populations if self.populations(name) != (name,)]
+        return self._not_a_population(linked[0]) if linked else None
+
+    def _not_a_population(self, dataset: str) -> str:
+        names = " and ".join(f"'{name}'" for name in self.populations(dataset))
+        return f"'{dataset}' is a data set that belongs to {names}, and a budget is that of a population: name one"
+
+    def _link(self, entry: LedgerEntry) -> None:
+        self.links[entry.dataset] = entry.populations
+        for name in entry.populations:
+            account = self.accounts.setdefault(name, Account(name))
+            account.is_declared = account.is_declared or name != entry.dataset
+            if account.is_declared and not account.records:
+                # It had a budget before anybody could know that it is no data set.
+                self.links.pop(name, None)
 
 
 def checked_books(rows: Iterable[StoredEntry]) -> Books:
@@ -87,15 +179,33 @@ def audited_books(rows: Sequence[StoredEntry], books: Books) -> Books:
     posted, the contents are the same to the letter and `books` is returned: the same check would find the same.
 
     Raises:
-        LedgerCorrupted: as in `checked_books`, or an entry is not spelled canonically.
+        LedgerCorrupted: as in `checked_books`, an entry is not spelled canonically, or states
+            another cost than its events have.
     """
     if [row.digest for row in rows] != [entry.digest for entry in books.entries]:
         books = checked_books(rows)
-    _require_budgets_kept(books)
+    _require_true_curves(books)
     for row, entry in zip(rows, books.entries, strict=True):
         require_digest(row)
         require_canonical(row, entry)
     return books
+
+
+def _require_true_curves(books: Books) -> None:
+    # Nothing rests on them, so nobody asks but an audit; and that has to count once more, entry by entry.
+    again = Books(audit=not books.budgets_kept())
+    for entry in books.entries:
+        again.post(entry)
+        if entry.curve is not None:
+            _require_true_curve(entry, again.accounts_of(entry.dataset))
+
+
+def _require_true_curve(entry: LedgerEntry, accounts: Iterable[Account]) -> None:
+    curve = entry.curve or {}
+    spent = {account.name: account.spent for account in accounts}
+    agree = (curve_agrees(stated, spent[name]) for name, stated in curve.items() if name in spent)
+    if curve.keys() != spent.keys() or not all(agree):
+        raise LedgerCorrupted(f"entry {entry.index} states another cost than its events have")
 
 
 def _require_budgets_kept(books: Books) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import InvalidInput, LedgerCorrupted
 from dpsynth.ledger.chain import Head, StoredEntry, canonical_json, chain_digest, content_digest_of, is_canonical
-from dpsynth.ledger.statement import Statement, said_in
+from dpsynth.ledger.statement import Statement
+from dpsynth.ledger.statement_reading import said_in
 
 _STATEMENT_FIELDS = tuple(field.name for field in fields(Statement))
 
@@ -36,12 +37,12 @@ class LedgerEntry(Statement):
         return Head(self.index, self.digest)
 
     def to_json(self) -> dict[str, JsonValue]:
-        """Return the whole entry as one flat JSON object, for export."""
+        """Return the whole entry as one flat JSON object of the same keys for every entry, for export."""
         return {
             "index": self.index,
             "previous_digest": self.previous_digest,
             "digest": self.digest,
-            **self.content(),
+            **self.every_field(),
         }
 
     def stored(self) -> StoredEntry:

@@ -1,8 +1,8 @@
 """The part of a ledger that travels with a release, and the check of it without the ledger.
 
-The extract is one line per entry of the whole chain. Entries of the release, and the budgets of the data sets it read,
-are there in full; of every other entry only the digest of its content is, which says nothing about it but lets the
-whole chain be recomputed from the first entry to the head.
+The extract is one line per entry of the whole chain. Entries of the release, and the terms of the populations that it
+charges, are there in full; of every other entry only the digest of its content is, which says nothing about it but lets
+the whole chain be recomputed from the first entry to the head.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import DpsynthError, LedgerCorrupted, LedgerError
-from dpsynth.ledger.account import Account, ReservationState
+from dpsynth.ledger.account import ReservationState
+from dpsynth.ledger.books import TERMS, Books
 from dpsynth.ledger.chain import (
     EMPTY_HEAD,
     Head,
@@ -37,7 +38,11 @@ def extract_of(entries: Sequence[LedgerEntry], release_id: str) -> list[dict[str
     datasets = {entry.dataset for entry in entries if entry.release_id == release_id}
     if not release_id or not datasets:
         raise LedgerError(f"the ledger has no entry of release '{release_id}'")
-    return [_line(entry, release_id, datasets) for entry in entries]
+    links = {entry.dataset: entry.populations for entry in entries if entry.kind is EntryKind.LINK}
+    populations = {name for dataset in datasets for name in links.get(dataset, (dataset,))}
+    return [
+        _line(entry, full=entry.release_id == release_id or _is_term(entry, datasets, populations)) for entry in entries
+    ]
 
 
 def verify_extract(lines: Sequence[object], *, expected_head: tuple[int, str] | None = None) -> list[str]:
@@ -69,9 +74,15 @@ def head_of_extract(lines: Sequence[Mapping[str, JsonValue]]) -> Head:
     return Head(len(lines), str(lines[-1].get("digest")))
 
 
-def _line(entry: LedgerEntry, release_id: str, datasets: set[str]) -> dict[str, JsonValue]:
+def _is_term(entry: LedgerEntry, datasets: set[str], populations: set[str]) -> bool:
+    return (entry.kind in TERMS and entry.dataset in populations) or (
+        entry.kind is EntryKind.LINK and entry.dataset in datasets
+    )
+
+
+def _line(entry: LedgerEntry, *, full: bool) -> dict[str, JsonValue]:
     place: dict[str, JsonValue] = {"index": entry.index, "digest": entry.digest}
-    if entry.release_id == release_id or (entry.kind is EntryKind.BUDGET and entry.dataset in datasets):
+    if full:
         return {**place, "content": entry.content()}
     return {**place, "content_digest": content_digest_of(canonical_json(entry.content()))}
 
@@ -103,24 +114,24 @@ def _full_entry(index: int, previous_digest: str, digest: str, content: object) 
 
 def _problems_of_release(entries: Iterable[LedgerEntry]) -> list[str]:
     problems: list[str] = []
-    accounts: dict[str, Account] = {}
+    books = Books()
     releases: set[str] = set()
     for entry in entries:
-        account = accounts.setdefault(entry.dataset, Account(entry.dataset))
-        refusal = account.refusal(entry)
+        refusal = books.refusal(entry)
         if refusal is not None:
             problems.append(f"entry {entry.index} is not legal: {refusal}")
             continue
-        account.post(entry)
         releases |= {entry.release_id} - {""}
-        if account.records and not account.within_budget(account.spent):
-            problems.append(f"entry {entry.index} takes data set '{entry.dataset}' over its budget")
-    for account in accounts.values():
-        problems.extend(
-            f"entry {index} was opened, but what it cost was never settled"
-            for index, record in account.records.items()
-            if record.state is ReservationState.OPEN
-        )
+        books.count(entry)
+        try:
+            books.require_kept(entry)
+        except LedgerCorrupted as fault:
+            problems.append(str(fault))
+    problems.extend(
+        f"entry {record.entry.index} was opened, but what it cost was never settled"
+        for record in books.records()
+        if record.state is ReservationState.OPEN
+    )
     if len(releases) != 1:
         problems.append(f"an extract speaks about one release; this one speaks about {len(releases)}")
     return problems

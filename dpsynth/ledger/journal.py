@@ -10,10 +10,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from dpsynth.errors import LedgerCorrupted, LedgerError, LedgerUnavailable
 from dpsynth.ledger.books import Books, audited_books, checked_books
 from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
+from dpsynth.ledger.curve import curve_of
 from dpsynth.ledger.entry import LedgerEntry, entry_after
 from dpsynth.ledger.statement import Statement
 from dpsynth.ledger.store import LedgerStore, StoreTransaction
@@ -38,7 +40,7 @@ class JournalWriter:
 
     def refusal(self, statement: Statement) -> str | None:
         """Return why `statement` is not legal here, in words; None where it is."""
-        return self.books.account(statement.dataset).refusal(statement)
+        return self.books.refusal(statement)
 
     def append(self, statement: Statement) -> LedgerEntry:
         """Write `statement` behind the last entry.
@@ -46,10 +48,13 @@ class JournalWriter:
         Raises:
             LedgerError: it is not legal where it would stand; nothing was written.
         """
-        entry = entry_after(self.books.head, statement)
         refusal = self.refusal(statement)
         if refusal is not None:
             raise LedgerError(refusal)
+        spent = self.books.spent_after(statement)
+        if spent:
+            statement = replace(statement, curve={name: curve_of(cost) for name, cost in spent.items()})
+        entry = entry_after(self.books.head, statement)
         self._transaction.append(entry.stored())
         self.books.post(entry)
         return entry

@@ -8,37 +8,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 
 from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
-from dpsynth.accounting.cost import PrivacyCost
-from dpsynth.accounting.events import DpEvent, JsonValue
-from dpsynth.accounting.filter import AdaptiveFilter
-from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError
-from dpsynth.ledger.account import Account, ReservationRecord, ReservationState, cost_of_event
+from dpsynth.accounting.events import DpEvent
+from dpsynth.accounting.locked_plan import LockedPlan
+from dpsynth.errors import InvalidInput, LedgerError
+from dpsynth.ledger.account import ReservationRecord, ReservationState
 from dpsynth.ledger.authorship import written_time
-from dpsynth.ledger.chain import Head
 from dpsynth.ledger.display import view_of
 from dpsynth.ledger.entry import LedgerEntry
-from dpsynth.ledger.extract import extract_of
 from dpsynth.ledger.journal import Journal, JournalWriter
-from dpsynth.ledger.statement import Charge, EntryKind, Statement
+from dpsynth.ledger.ledger_reading import LedgerReading, require_room
+from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
 from dpsynth.ledger.store import open_store
 from dpsynth.ledger.tokens import OpenToken, Reservation
 
 _LONGEST = 500
 
 
-class Ledger:
+class Ledger(LedgerReading):
     """An append-only, hash-chained record of privacy spending with one fixed budget per data set.
 
     Use it as a context manager or call `close`. One object may be used from several threads, and several processes may
     use one file at the same time.
     """
 
-    __slots__ = ("_journal", "_store")
+    __slots__ = ("_store",)
 
     def __init__(self, url: str | os.PathLike[str], *, create: bool = True) -> None:
         """Open and check the ledger at `url`: a path, `sqlite:///ledger.db`, or `sqlite://` for one in memory.
@@ -86,55 +85,111 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------------------------ writing
 
+    def link(self, dataset: str, populations: Sequence[str]) -> None:
+        """Declare whose data `dataset` is, for ever; saying the same again changes nothing.
+
+        Several data sets about the same people belong to one population and charge one budget; a data set about several
+        groups of people charges the budget of each. One that was never linked is a population of its own.
+
+        Raises:
+            LedgerError: the ledger knows the data set already, or one of `populations` is a data set of others.
+        """
+        names = tuple(sorted(_words("population", name) for name in populations))
+        said = Statement(kind=EntryKind.LINK, dataset=_words("data set", dataset), populations=names)
+        with self._journal.writing() as writer:
+            if writer.books.links.get(dataset) != names:
+                writer.append(said)
+
     def set_budget(
-        self, dataset: str, budget: PrivacyBudget, unit: str = "", *, event_delta: float | int | str | Decimal = 0
+        self,
+        dataset: str,
+        budget: PrivacyBudget,
+        unit: str = "",
+        *,
+        event_delta: float | int | str | Decimal = 0,
+        policy: BudgetPolicy | str = BudgetPolicy.ADAPTIVE,
     ) -> None:
-        """Fix the budget of `dataset` for ever; saying the same again changes nothing.
+        """Fix the budget of a population for ever; saying the same again changes nothing.
 
         Args:
-            dataset: the data set.
+            dataset: the population, or a data set that is its own.
             budget: for all releases together.
             unit: who is protected, in words; left empty, the first reservation fixes it.
             event_delta: the part of the budget's delta for events that have a delta of their own; at 0 none fits.
+            policy: `adaptive` pays for what fits; `plan` for what `lock_plan` lists, and for nothing else.
 
         Raises:
-            LedgerError: the data set has another budget or unit already, or `event_delta` exceeds the budget's delta.
+            InvalidInput: there is no such policy.
+            LedgerError: there is another budget or unit already, `event_delta` exceeds the budget's delta, or `dataset`
+                belongs to other populations.
         """
-        dataset, unit = _words("data set", dataset), _words("unit", unit, empty=True)
-        aside = exact_decimal("event_delta", event_delta)
-        said = Statement(kind=EntryKind.BUDGET, dataset=dataset, budget=budget, unit=unit, event_delta=aside)
+        said = Statement(
+            kind=EntryKind.BUDGET,
+            dataset=_words("data set", dataset),
+            budget=budget,
+            unit=_words("unit", unit, empty=True),
+            event_delta=exact_decimal("event_delta", event_delta),
+            policy=_policy(policy),
+        )
         with self._journal.writing() as writer:
             account = writer.books.account(dataset)
             if account.budget is None:
                 writer.append(said)
                 return
-            change = account.budget_change(budget, unit, aside)
+            change = account.budget_change(said)
         if change is not None:
             raise LedgerError(change)
 
-    def require_event_delta(self, dataset: str) -> None:
-        """Refuse where the budget sets nothing aside for events that have a delta of their own.
+    def lock_plan(self, population: str, charges: Sequence[tuple[str, DpEvent]]) -> LockedPlan:
+        """Fix everything that a budget of the policy `plan` will ever pay for, as (purpose, event), and return it.
 
         Raises:
-            BudgetNotSet: the data set has no budget.
-            LedgerError: it does not, and a budget is fixed for ever.
+            BudgetNotSet: there is no budget.
+            InvalidBudget: all of `charges` together do not keep it, or barely.
+            LedgerError: the budget has another policy, or its plan is locked already.
+
+        Privacy: valid for events whose parameters were chosen before any answer was seen.
+
+        Source: docs/design/locked_plan.md.
         """
-        if self._journal.reading().account(dataset).filter().event_delta == 0:
-            raise LedgerError(
-                f"the budget of data set '{dataset}' sets no delta aside for events that may fail outright, and a "
-                "budget is fixed for ever. List the categories in the schema, or set the budget of a new data set with "
-                "--event-delta (`event_delta` in Python), for example half of its delta"
-            )
+        listed = tuple(Charge(_words("purpose", purpose), event) for purpose, event in charges)
+        plan = LockedPlan.lock(self.budget(population), [charge.event for charge in listed])
+        with self._journal.writing() as writer:
+            writer.append(Statement(kind=EntryKind.PLAN, dataset=population, charges=listed))
+        return plan
 
     def reserve(
-        self, dataset: str, *, release_id: str, purpose: str, event: DpEvent, asked: str, unit: str, certifiable: bool
+        self,
+        dataset: str,
+        *,
+        release_id: str,
+        purpose: str,
+        event: DpEvent,
+        asked: str,
+        unit: str,
+        certifiable: bool,
+        ticket: str = "",
+        legal_basis: str = "",
+        configuration: str = "",
     ) -> Reservation:
-        """Set the cost of `event` aside, on disk, or refuse; `asked` is the request in words, for messages.
+        """Set the cost of `event` aside, on disk and for every population of `dataset` at once, or refuse.
+
+        Args:
+            dataset: the data set whose rows will be read.
+            release_id: what it is for.
+            purpose: why, in words.
+            event: an upper bound of what will be asked of the rows.
+            asked: the request in words, for messages.
+            unit: who is protected, in words.
+            certifiable: whether the noise will come from a source that a certificate may rest on.
+            ticket: where the request was decided, as your own files name it.
+            legal_basis: the legal basis of the processing, in words.
+            configuration: SHA-256 of what the rows will be put through.
 
         Raises:
-            BudgetNotSet: the data set has no budget.
-            BudgetExceeded: it does not fit; the message says what would.
-            LedgerError: the data set protects another unit.
+            BudgetNotSet: a population has no budget.
+            BudgetExceeded: it does not fit; the message says where, and what would.
+            LedgerError: a population protects another unit, or its plan does not hold the request.
             LedgerUnavailable: it could not be written.
 
         Privacy: counts `event` in full from now until it is settled or void. Concurrent requests are decided one after
@@ -149,9 +204,12 @@ class Ledger:
             asked=_words("request", asked),
             unit=_words("unit", unit),
             certifiable=certifiable,
+            ticket=_words("ticket", ticket, empty=True),
+            legal_basis=_words("legal basis", legal_basis, empty=True),
+            configuration=configuration,
         )
         with self._journal.writing() as writer:
-            _require_room(writer.books.account(dataset), event, asked)
+            require_room(writer.books.accounts_of(dataset), statement)
             entry = writer.append(statement)
         return Reservation(dataset, release_id, entry.index, entry.digest)
 
@@ -169,8 +227,10 @@ class Ledger:
             entry = writer.append(_step(EntryKind.OPEN, record, record.entry.purpose))
         return OpenToken(reservation, entry.index, entry.digest)
 
-    def settle(self, token: OpenToken, events: Sequence[tuple[str, DpEvent]]) -> None:
+    def settle(self, token: OpenToken, events: Sequence[tuple[str, DpEvent]], *, fingerprint: str = "") -> None:
         """Write what was really asked of the rows, as (purpose, event); the rest of the reservation is free again.
+
+        Under the policy `plan` nothing is free again. `fingerprint` tells the rows apart for who holds the key to it.
 
         Raises:
             LedgerError: the token was settled before, or `events` cost more than was reserved. Then the reservation
@@ -185,7 +245,7 @@ class Ledger:
             record = _record_of(writer, token.reservation)
             if record.opened is not None and record.opened.digest != token.digest:
                 raise LedgerError("this token was not given out by this ledger")
-            settled = _step(EntryKind.SETTLE, record, record.entry.purpose, charges)
+            settled = replace(_step(EntryKind.SETTLE, record, record.entry.purpose, charges), fingerprint=fingerprint)
             overrun = writer.refusal(settled) if record.state is ReservationState.OPEN else None
             if overrun is None:
                 writer.append(settled)
@@ -213,8 +273,7 @@ class Ledger:
         with self._journal.writing() as writer:
             stale = [
                 record
-                for account in writer.books.accounts.values()
-                for record in account.records.values()
+                for record in writer.books.records()
                 if record.opened is not None
                 and record.state is ReservationState.OPEN
                 and (older_than <= timedelta(0) or record.opened.time <= latest)
@@ -224,115 +283,26 @@ class Ledger:
                 for record in stale
             )
 
-    def note(self, dataset: str, text: str, *, release_id: str = "") -> None:
-        """Write a remark; it costs nothing and must hold nothing about rows."""
+    def note(self, dataset: str, text: str, *, release_id: str = "", artefact: str = "") -> None:
+        """Write a remark; it costs nothing and must hold nothing about rows.
+
+        `artefact` is the SHA-256 of what came of a release: of the list of checksums in its folder.
+        """
         statement = _note(_words("data set", dataset), _words("note", text), _words("release", release_id, empty=True))
+        statement = replace(statement, artefact=artefact)
         with self._journal.writing() as writer:
             writer.append(statement)
 
-    # ------------------------------------------------------------------------------------------------------ reading
 
-    def require_room(self, dataset: str, event: DpEvent, *, asked: str) -> None:
-        """Raise what `reserve` would raise now; writes nothing and promises nothing.
-
-        Raises:
-            BudgetNotSet: the data set has no budget.
-            BudgetExceeded: it does not fit.
-        """
-        _require_room(self._journal.reading().account(dataset), event, asked)
-
-    def budget(self, dataset: str) -> PrivacyBudget:
-        """Return the budget of `dataset`.
-
-        Raises:
-            BudgetNotSet: it has none.
-        """
-        return self.filter(dataset).budget
-
-    def filter(self, dataset: str) -> AdaptiveFilter:
-        """Return what decides whether a request fits into the budget of `dataset`.
-
-        Raises:
-            BudgetNotSet: it has none.
-        """
-        return self._journal.reading().account(dataset).filter()
-
-    def unit(self, dataset: str) -> str:
-        """Return who is protected, in words; empty where neither budget nor a reservation has said so."""
-        return self._journal.reading().account(dataset).unit
-
-    def spent(self, dataset: str) -> PrivacyCost:
-        """Return what counts as spent: reservations in full, settled ones at their real cost."""
-        return self._journal.reading().account(dataset).spent
-
-    def remaining(self, dataset: str, *, after: DpEvent | None = None) -> str:
-        """Return what is left of the budget, in words; with `after`, what would be left once that was charged too.
-
-        Raises:
-            BudgetNotSet: there is no budget.
-        """
-        account = self._journal.reading().account(dataset)
-        spent = account.spent if after is None else account.spent + cost_of_event(after)
-        return account.filter().describe_remaining(spent)
-
-    def datasets(self) -> tuple[str, ...]:
-        """Return the data sets that entries speak about, in order of their first entry."""
-        return tuple(self._journal.reading().accounts)
-
-    def pending(self, dataset: str | None = None) -> tuple[Reservation, ...]:
-        """Return reservations that were neither opened nor given back; after a crash they may be void."""
-        return tuple(
-            Reservation(record.entry.dataset, record.entry.release_id, record.entry.index, record.entry.digest)
-            for account in self._journal.reading().accounts.values()
-            if dataset in {None, account.dataset}
-            for record in account.records.values()
-            if record.state is ReservationState.RESERVED
-        )
-
-    def entries(self, dataset: str | None = None) -> tuple[LedgerEntry, ...]:
-        """Return all entries, or those of one data set, oldest first."""
-        entries = self._journal.reading().entries
-        return tuple(entries if dataset is None else (entry for entry in entries if entry.dataset == dataset))
-
-    def head(self) -> Head:
-        """Return index and digest of the last entry; (0, 64 zeros) for an empty ledger."""
-        return self._journal.reading().head
-
-    def verify(self, *, expected_head: tuple[int, str] | None = None) -> Head:
-        """Read everything again, check all of it, and return the head.
-
-        Checks the storage, every digest and spelling, the chain, that every entry was legal, that no budget was
-        exceeded at any prefix, and that no entry is missing that the witness file, this object or `expected_head` (from
-        a certificate) knows.
-
-        Raises:
-            LedgerCorrupted: the first thing that does not hold.
-        """
-        return self._journal.verify(None if expected_head is None else Head(*expected_head))
-
-    def extract(self, release_id: str) -> list[dict[str, JsonValue]]:
-        """Return what travels with a release, for `verify_extract`: its entries in full, of others only digests.
-
-        Raises:
-            LedgerError: there is no such release.
-        """
-        return extract_of(self.entries(), release_id)
-
-
-def _require_room(account: Account, event: DpEvent, asked: str) -> None:
-    fits = account.filter()
-    if not fits.admits(account.spent, cost_of_event(event)):
-        raise BudgetExceeded(
-            account.dataset,
-            asked=asked,
-            remaining=fits.describe_remaining(account.spent),
-            largest_epsilon=fits.largest_epsilon(account.spent, fits.budget.delta),
-            delta=fits.budget.delta,
-        )
+def _policy(name: BudgetPolicy | str) -> BudgetPolicy:
+    try:
+        return BudgetPolicy(name)
+    except ValueError:
+        raise InvalidInput(f"a budget has the policy {' or '.join(BudgetPolicy)}, not '{name}'") from None
 
 
 def _record_of(writer: JournalWriter, reservation: Reservation) -> ReservationRecord:
-    record = writer.books.account(reservation.dataset).records.get(reservation.index)
+    record = writer.books.accounts_of(reservation.dataset)[0].records.get(reservation.index)
     if record is None or record.entry.digest != reservation.digest:
         raise LedgerError("this reservation was not given out by this ledger")
     return record

@@ -1,6 +1,7 @@
-"""What an entry says, and its form in JSON.
+"""What an entry says: its kinds, its fields, and the JSON that is stored for ever.
 
-Compatibility contract: format 1 stays readable for ever; a field is never renamed and never changes its meaning.
+Compatibility contract: format 1 stays readable and writable as it was; a field is never renamed and never changes its
+meaning. Format 2 leaves out what is empty. `statement_reading` is the way back.
 """
 
 from __future__ import annotations
@@ -9,40 +10,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
-from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
-from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_from_json, event_to_json
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_to_json
 from dpsynth.accounting.filter import FilterKind
-from dpsynth.ledger.authorship import current_actor, current_software, current_time, new_salt
+from dpsynth.errors import InvalidInput
+from dpsynth.ledger.authorship import current_actor, current_software, current_time, new_salt, software_digest
 
-FORMAT = 1
-"""Version of the JSON form."""
+FORMAT = 2
+"""Version of the JSON form of new entries."""
 
-POLICY = "adaptive"
-"""The only budget policy of format 1: each release may be chosen after seeing the earlier ones."""
-
-_KEYS = frozenset(
-    {
-        "format", "dataset", "kind", "release_id", "purpose", "reservation", "budget", "charges", "asked", "unit",
-        "certifiable", "actor", "time", "software", "salt",
-    }
-)  # fmt: skip
-
-_BUDGET_KEYS = frozenset({"epsilon", "delta", "event_delta", "policy"})
-
-_EVENTS: dict[str, DpEvent] = {}
-_MOST_EVENTS = 2**17
-
-_UNNAMED_FILTER = FilterKind.ZERO_CONCENTRATED
+UNNAMED_FILTER = FilterKind.ZERO_CONCENTRATED
 """The filter of a budget entry that names none."""
 
 
 class EntryKind(StrEnum):
     """What an entry is."""
 
+    LINK = "LINK"
+    """A data set belongs to populations, whose budgets it charges; once, before anything else is said about it."""
+
     BUDGET = "BUDGET"
-    """A data set gets its budget, once."""
+    """A population gets its budget, once."""
+
+    PLAN = "PLAN"
+    """Everything that a budget of the policy `plan` will ever pay for, fixed before the first reservation."""
+
+    EPOCH = "EPOCH"
+    """A population of new people or new data gets a new budget, signed by two approvers."""
 
     RESERVE = "RESERVE"
     """An upper bound of what a release will cost is set aside."""
@@ -59,6 +54,19 @@ class EntryKind(StrEnum):
     NOTE = "NOTE"
     """A remark; costs nothing."""
 
+    SIGN = "SIGN"
+    """A key vouches for the entry before, and so for all before it."""
+
+
+class BudgetPolicy(StrEnum):
+    """Which requests a budget pays for."""
+
+    ADAPTIVE = "adaptive"
+    """Each may be chosen after seeing the answers to earlier ones."""
+
+    PLAN = "plan"
+    """Those on a list that was locked before the first of them, and no other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -68,27 +76,52 @@ class Charge:
     event: DpEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An Ed25519 signature and the public key that it is of, both in hexadecimal (64 bytes and 32)."""
+
+    key: str
+    value: str
+
+
+Curve = Mapping[str, Mapping[str, str]]
+"""Per population: what counts after an entry, as the epsilon at each of a few deltas; both in decimal digits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """What is said, by whom and when; a `LedgerEntry` is a statement with its place in the chain.
 
     Attributes:
         kind: what the entry is.
-        dataset: the data set that is charged.
+        dataset: the data set that is charged; the population of a BUDGET, PLAN or EPOCH; empty for SIGN.
         release_id: the release that asked; empty for budgets and general notes.
         purpose: why, in words; for a note, the note.
         reservation: index of the RESERVE entry that an OPEN, SETTLE or VOID speaks about.
-        budget: of a BUDGET entry.
-        event_delta: of a BUDGET entry: the part of its delta that is set aside for events which may fail outright.
-        filter_kind: of a BUDGET entry: what decides whether a request fits into it.
-        charges: the upper bound in a RESERVE, what was really done in a SETTLE; else empty.
+        budget: of a BUDGET or EPOCH entry.
+        event_delta: with a budget: the part of its delta that is set aside for events which may fail outright.
+        filter_kind: with a budget: what decides whether a request fits into it.
+        policy: with a budget: which requests it pays for.
+        approvers: with a budget: public keys of those who may together renew it, in hexadecimal.
+        charges: the upper bound in a RESERVE, what was really done in a SETTLE, the list of a PLAN; else empty.
         asked: the request in the words of the user.
         unit: who is protected, in words.
         certifiable: whether the noise came from a source that a certificate may rest on.
+        populations: of a LINK.
+        ticket: of a RESERVE: where the request was decided, as the user's own files name it.
+        legal_basis: of a RESERVE: the legal basis of the processing, in words.
+        configuration: of a RESERVE: SHA-256 of schema, generator and options.
+        fingerprint: of a SETTLE: the rows that were read, under a key outside the ledger; see `Fingerprint`.
+        artefact: of a NOTE: SHA-256 of the release folder's list of checksums.
+        expires: of an OPEN: until when rows may be read, UTC.
+        curve: what counts after the entry; said for readers, computed anew by `verify`, and never relied upon.
+        signatures: of an EPOCH or SIGN.
         actor: the account that wrote the entry.
         time: UTC, ISO 8601 with microseconds.
         software: name and version of the writer.
+        software_sha256: digest of the writer's source code.
         salt: 32 random hexadecimal digits.
+        format: version of the JSON form.
     """
 
     kind: EntryKind
@@ -99,14 +132,27 @@ class Statement:
     budget: PrivacyBudget | None = None
     event_delta: Decimal = Decimal(0)
     filter_kind: FilterKind = FilterKind.GAUSSIAN
+    policy: BudgetPolicy = BudgetPolicy.ADAPTIVE
+    approvers: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
     asked: str = ""
     unit: str = ""
     certifiable: bool = True
+    populations: tuple[str, ...] = ()
+    ticket: str = ""
+    legal_basis: str = ""
+    configuration: str = ""
+    fingerprint: str = ""
+    artefact: str = ""
+    expires: str = ""
+    curve: Curve | None = None
+    signatures: tuple[Signature, ...] = ()
     actor: str = field(default_factory=current_actor)
     time: str = field(default_factory=current_time)
     software: str = field(default_factory=current_software)
+    software_sha256: str = field(default_factory=software_digest)
     salt: str = field(default_factory=new_salt)
+    format: int = FORMAT
 
     @property
     def event(self) -> DpEvent | None:
@@ -118,117 +164,89 @@ class Statement:
         return ComposedDpEvent(tuple(charge.event for charge in self.charges))
 
     def content(self) -> dict[str, JsonValue]:
-        """Return what is said as a JSON object."""
+        """Return what is said as a JSON object.
+
+        Raises:
+            InvalidInput: a field is filled that entries of this kind or format do not have.
+        """
+        content = self.every_field()
+        if self.format == 1:
+            newer = self.kind not in FIRST_KINDS or self.approvers or self.policy is not BudgetPolicy.ADAPTIVE
+            if newer or any([content.pop(key) for key in SECOND_FORMAT_KEYS]):  # noqa: C419  every one is taken out
+                raise InvalidInput(f"entries of format 1 have no {self.kind}, and none of the fields of format 2")
+            return content
+        said = {key: value for key, value in content.items() if value not in ("", [], {}, None) or key in ALWAYS}
+        unfit = [key for key in said if key in ONLY and self.kind not in ONLY[key]]
+        if unfit:
+            raise InvalidInput(f"{self.kind} has no {', '.join(unfit)}")
+        return said
+
+    def every_field(self) -> dict[str, JsonValue]:
+        """Return every field as JSON, empty ones too, for exports; stored is `content`."""
         return {
-            "format": FORMAT,
+            "format": self.format,
             "kind": self.kind.value,
             "dataset": self.dataset,
             "release_id": self.release_id,
             "purpose": self.purpose,
             "reservation": self.reservation,
-            "budget": _budget_to_json(self.budget, self.event_delta, self.filter_kind),
+            "budget": self._budget_to_json(),
             "charges": [{"purpose": charge.purpose, "event": event_to_json(charge.event)} for charge in self.charges],
             "asked": self.asked,
             "unit": self.unit,
             "certifiable": self.certifiable,
+            "populations": list(self.populations),
+            "ticket": self.ticket,
+            "legal_basis": self.legal_basis,
+            "configuration": self.configuration,
+            "fingerprint": self.fingerprint,
+            "artefact": self.artefact,
+            "expires": self.expires,
+            "curve": None if self.curve is None else {name: dict(point) for name, point in self.curve.items()},
+            "signatures": [{"key": signature.key, "value": signature.value} for signature in self.signatures],
             "actor": self.actor,
             "time": self.time,
             "software": self.software,
+            "software_sha256": self.software_sha256,
             "salt": self.salt,
         }
 
-
-def statement_from_content(content: object) -> Statement:
-    """Return the statement that `Statement.content` described.
-
-    Raises:
-        ValueError: the content is of another format, or a field is missing, unknown or has another form.
-    """
-    return Statement(**said_in(content))
-
-
-def said_in(content: object) -> dict[str, Any]:
-    """Return the fields of the statement that `Statement.content` described, by name.
-
-    Raises:
-        ValueError: the content is of another format, or a field is missing, unknown or has another form.
-    """
-    if not isinstance(content, Mapping) or frozenset(content) != _KEYS or content["format"] != FORMAT:
-        raise ValueError("not a statement of this format")
-    charges = content["charges"]
-    if not isinstance(charges, list):
-        raise ValueError("charges are a list")  # noqa: TRY004
-    budget, event_delta, filter_kind = _budget_from_json(content["budget"])
-    return {
-        "kind": EntryKind(_text(content, "kind")),
-        "dataset": _text(content, "dataset"),
-        "release_id": _text(content, "release_id"),
-        "purpose": _text(content, "purpose"),
-        "reservation": _optional_index(content["reservation"]),
-        "budget": budget,
-        "event_delta": event_delta,
-        "filter_kind": filter_kind,
-        "charges": tuple(_charge_from_json(charge) for charge in charges),
-        "asked": _text(content, "asked"),
-        "unit": _text(content, "unit"),
-        "certifiable": _truth(content["certifiable"]),
-        "actor": _text(content, "actor"),
-        "time": _text(content, "time"),
-        "software": _text(content, "software"),
-        "salt": _text(content, "salt"),
-    }
+    def _budget_to_json(self) -> JsonValue:
+        if self.budget is None:
+            return None
+        written: dict[str, JsonValue] = {
+            "epsilon": f"{self.budget.epsilon:f}",
+            "delta": f"{self.budget.delta:f}",
+            "event_delta": f"{self.event_delta:f}",
+            "policy": self.policy.value,
+        }
+        # Budgets of before filters had names say nothing; they keep their meaning and their spelling.
+        if self.filter_kind is not UNNAMED_FILTER:
+            written["filter"] = self.filter_kind.value
+        if self.approvers:
+            written["approvers"] = list(self.approvers)
+        return written
 
 
-def _budget_to_json(budget: PrivacyBudget | None, event_delta: Decimal, filter_kind: FilterKind) -> JsonValue:
-    if budget is None:
-        return None
-    written: dict[str, JsonValue] = {
-        "epsilon": f"{budget.epsilon:f}",
-        "delta": f"{budget.delta:f}",
-        "event_delta": f"{event_delta:f}",
-        "policy": POLICY,
-    }
-    # Budgets of before filters had names say nothing; they keep their meaning and their spelling.
-    return written if filter_kind is _UNNAMED_FILTER else {**written, "filter": filter_kind.value}
+ALWAYS = frozenset({"format", "kind", "dataset", "certifiable", "actor", "time", "software", "software_sha256", "salt"})
+"""What every entry of format 2 says."""
 
+ONLY: Mapping[str, frozenset[EntryKind]] = {
+    "populations": frozenset({EntryKind.LINK}),
+    "ticket": frozenset({EntryKind.RESERVE}),
+    "legal_basis": frozenset({EntryKind.RESERVE}),
+    "configuration": frozenset({EntryKind.RESERVE}),
+    "fingerprint": frozenset({EntryKind.SETTLE}),
+    "artefact": frozenset({EntryKind.NOTE}),
+    "expires": frozenset({EntryKind.OPEN}),
+    "curve": frozenset({EntryKind.RESERVE, EntryKind.SETTLE, EntryKind.VOID}),
+    "signatures": frozenset({EntryKind.EPOCH, EntryKind.SIGN}),
+}
+"""Which kinds may fill the fields that came with format 2."""
 
-def _budget_from_json(data: object) -> tuple[PrivacyBudget | None, Decimal, FilterKind]:
-    if data is None:
-        return None, Decimal(0), FilterKind.GAUSSIAN
-    if not isinstance(data, Mapping) or frozenset(data) - {"filter"} != _BUDGET_KEYS or data["policy"] != POLICY:
-        raise ValueError("a budget is epsilon, delta, event_delta, a known policy and perhaps a filter")
-    filter_kind = FilterKind(_text(data, "filter")) if "filter" in data else _UNNAMED_FILTER
-    budget = PrivacyBudget(epsilon=_text(data, "epsilon"), delta=_text(data, "delta"))
-    return budget, exact_decimal("event_delta", _text(data, "event_delta")), filter_kind
+SECOND_FORMAT_KEYS = frozenset(ONLY) | {"software_sha256"}
 
-
-def _charge_from_json(data: object) -> Charge:
-    if not isinstance(data, Mapping) or frozenset(data) != {"purpose", "event"}:
-        raise ValueError("a charge is a purpose and an event")
-    # A ledger is full of equal events; they are found again by every letter, which also tells 1 from true.
-    spelled = repr(data["event"])
-    event = _EVENTS.get(spelled)
-    if event is None:
-        event = event_from_json(data["event"])
-        if len(_EVENTS) < _MOST_EVENTS:
-            _EVENTS[spelled] = event
-    return Charge(_text(data, "purpose"), event)
-
-
-def _text(data: Mapping[str, object], key: str) -> str:
-    value = data[key]
-    if not isinstance(value, str):
-        raise ValueError(f"{key} is text")  # noqa: TRY004  one kind of error for every wrong form
-    return value
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("certifiable is true or false")  # noqa: TRY004
-    return value
-
-
-def _optional_index(value: object) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ValueError("reservation is an index")
-    return value
+FIRST_KINDS = frozenset(
+    {EntryKind.BUDGET, EntryKind.RESERVE, EntryKind.OPEN, EntryKind.SETTLE, EntryKind.VOID, EntryKind.NOTE}
+)
+"""The kinds of format 1."""

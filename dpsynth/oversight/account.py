@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 from dpsynth.accounting.cost import ZERO_COST
 from dpsynth.ledger import EntryKind, Ledger, LedgerEntry
-from dpsynth.ledger.account import Account, ReservationRecord, ReservationState, cost_of_charges
+from dpsynth.ledger.account import Account, ReservationRecord, ReservationState
+from dpsynth.ledger.running_cost import cost_of_charges
 from dpsynth.oversight.amounts import Currency, cost_in_words, cost_to_json, currency_of, epsilon_of, written
 
 RECOVERED = "recovered at full cost"
@@ -136,7 +137,7 @@ class _Draft:
         currency = None if whole is None else currency_of(whole, spent)
         epsilon = None if whole is None else epsilon_of(whole, spent)
         return DatasetAccount(
-            data_set=account.dataset,
+            data_set=account.name,
             protects=account.unit,
             budget="not set" if whole is None else str(whole.budget),
             spent=cost_in_words(spent),

@@ -14,10 +14,10 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
 from dpsynth.accounting.events import DpEvent, GdpEvent
 from dpsynth.errors import LedgerCorrupted
-from dpsynth.ledger.account import is_at_most
 from dpsynth.ledger.books import Books, checked_books
 from dpsynth.ledger.chain import StoredEntry
 from dpsynth.ledger.entry import entry_after
+from dpsynth.ledger.running_cost import is_at_most
 from dpsynth.ledger.statement import Charge, EntryKind, Statement
 from tests.ledger.requests_for_tests import DATASET, UNIT, pure
 

@@ -27,9 +27,9 @@ def test_an_entry_is_its_statement_and_its_place() -> None:
     assert entry.head == (1, entry.digest)
     assert read_entry(entry.stored()) == entry
     require_canonical(entry.stored(), entry)
-    # What is set aside for events with a delta, and the filter, are written inside the budget.
-    names = {field.name for field in dataclasses.fields(LedgerEntry)} - {"event_delta", "filter_kind"}
-    assert set(entry.to_json()) == names | {"format"}
+    # What belongs to a budget is written inside it.
+    inside = {"event_delta", "filter_kind", "policy", "approvers"}
+    assert set(entry.to_json()) == {field.name for field in dataclasses.fields(LedgerEntry)} - inside
 
 
 @pytest.mark.parametrize("field", ["index", "previous_digest", "digest", "content"])
@@ -45,7 +45,7 @@ def test_any_change_of_a_row_is_seen(field: str) -> None:
         read_entry(dataclasses.replace(row, **{field: changes[field]}))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format":1}', '{"format":2}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format":1}', '{"format":2}', '{"format":3}'])
 def test_content_that_is_no_statement_is_refused_even_with_a_fitting_digest(content: str) -> None:
     row = resealed(entry_after(EMPTY_HEAD, NOTE).stored(), content)
     with pytest.raises(LedgerCorrupted, match="format"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from decimal import Decimal
 from fractions import Fraction
@@ -21,10 +22,11 @@ from dpsynth.accounting.events import (
     ZCDpEvent,
 )
 from dpsynth.accounting.filter import FilterKind
-from dpsynth.errors import DpsynthError
+from dpsynth.errors import DpsynthError, InvalidInput
 from dpsynth.ledger.authorship import current_actor, current_time, new_salt
 from dpsynth.ledger.chain import canonical_json
-from dpsynth.ledger.statement import Charge, EntryKind, Statement, statement_from_content
+from dpsynth.ledger.statement import ONLY, BudgetPolicy, Charge, EntryKind, Signature, Statement
+from dpsynth.ledger.statement_reading import statement_from_content
 
 FRACTIONS = st.fractions(min_value=0, max_value=10)
 SIMPLE = st.one_of(
@@ -59,12 +61,14 @@ STATEMENTS = st.builds(
 )
 
 
-def example() -> dict[str, object]:
+def example(version: int = 1) -> dict[str, object]:
     said = Statement(
         kind=EntryKind.RESERVE,
         dataset="patients",
         budget=PrivacyBudget(1, "1e-6"),
         charges=(Charge("count", ApproximateDpEvent(Decimal("0.1"), Decimal(0))),),
+        format=version,
+        **({"software_sha256": ""} if version == 1 else {}),  # type: ignore[arg-type]
     )
     content: dict[str, object] = json.loads(canonical_json(said.content()))
     return content
@@ -121,10 +125,89 @@ def test_a_missing_or_extra_field_is_refused(key: str) -> None:
         statement_from_content(content)
 
 
+ALWAYS = {"format", "kind", "dataset", "certifiable", "actor", "time", "software", "software_sha256", "salt"}
+
+
+def test_format_two_leaves_out_what_is_empty() -> None:
+    note = Statement(kind=EntryKind.NOTE, dataset="patients")
+    assert set(note.content()) == ALWAYS
+    assert set(example(2)) == ALWAYS | {"budget", "charges"}
+    assert statement_from_content(note.content()) == note
+
+
+@pytest.mark.parametrize("key", sorted(ALWAYS))
+def test_what_every_entry_of_format_two_says_may_not_be_missing(key: str) -> None:
+    content = example(2)
+    with pytest.raises(ValueError, match="format"):
+        statement_from_content({**content, "also": 1})
+    del content[key]
+    with pytest.raises(ValueError, match="format"):
+        statement_from_content(content)
+
+
+DIGEST = "0" * 64
+NEW_FIELDS = [
+    (EntryKind.LINK, {"populations": ("a", "b")}),
+    (EntryKind.RESERVE, {"ticket": "T-17", "legal_basis": "a law", "configuration": DIGEST}),
+    (EntryKind.SETTLE, {"fingerprint": DIGEST, "curve": {"patients": {"1e-5": "0.5"}}}),
+    (EntryKind.NOTE, {"artefact": DIGEST}),
+    (EntryKind.OPEN, {"expires": "2026-01-01T00:00:00.000000Z"}),
+    (EntryKind.SIGN, {"signatures": (Signature("aa", "bb"),)}),
+    (
+        EntryKind.EPOCH,
+        {"budget": PrivacyBudget(1, 0), "policy": BudgetPolicy.PLAN, "approvers": ("aa",), "purpose": "new people"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), NEW_FIELDS)
+def test_the_fields_of_format_two_belong_to_one_kind_each(kind: EntryKind, fields: dict[str, object]) -> None:
+    said = Statement(kind=kind, dataset="patients", **fields)  # type: ignore[arg-type]
+    content = json.loads(canonical_json(said.content()))
+    assert statement_from_content(content) == said
+    for other in set(EntryKind) - {kind}:
+        for name in set(fields) & set(ONLY):
+            if other not in ONLY[name]:
+                with pytest.raises(InvalidInput, match=name):
+                    Statement(kind=other, dataset="patients", **{name: fields[name]}).content()  # type: ignore[arg-type]
+                with pytest.raises(ValueError, match="format"):
+                    statement_from_content({**content, "kind": other.value})
+    with pytest.raises(InvalidInput, match="format 1"):
+        dataclasses.replace(said, format=1, software_sha256="").content()
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("format", 2),
+        ("format", True),
+        ("format", 2.0),
+        ("kind", 7),
+        ("populations", "a"),
+        ("populations", [1]),
+        ("signatures", [{"key": "aa"}]),
+        ("signatures", [{"key": "aa", "value": 1}]),
+        ("curve", {"a": "1"}),
+        ("curve", {"a": {"1e-5": 1}}),
+        ("curve", []),
+        ("budget", {"epsilon": "1", "delta": "0", "event_delta": "0", "policy": "adaptive", "approvers": "aa"}),
+        ("ticket", 7),
+    ],
+)
+def test_a_field_of_format_two_of_another_form_is_refused(key: str, value: object) -> None:
+    kinds = ONLY.get(key, {EntryKind.BUDGET})
+    for kind in kinds:
+        content = Statement(kind=kind, dataset="patients").content()
+        with pytest.raises((ValueError, DpsynthError)):
+            statement_from_content({**content, key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", 3),
+        ("kind", "LINK"),
+        ("budget", {"epsilon": "1", "delta": "0", "event_delta": "0", "policy": "plan"}),
+        ("budget", {"epsilon": "1", "delta": "0", "event_delta": "0", "policy": "adaptive", "approvers": []}),
         ("kind", "REFUND"),
         ("dataset", 7),
         ("reservation", "1"),

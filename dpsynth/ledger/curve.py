@@ -1,0 +1,106 @@
+"""What counts after an entry, as a reader wants to see it: the epsilon at each of a few deltas.
+
+It describes; it decides nothing. Whether a request fits is the business of the budget's policy, and the promise of a
+budget is the budget itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+
+from dpsynth.accounting.budget import epsilon_rounded_up
+from dpsynth.accounting.cost import PrivacyCost
+from dpsynth.accounting.gaussian_dp import delta_from_mu_squared, epsilon_from_mu_squared
+from dpsynth.accounting.zcdp import epsilon_from_rho
+
+DELTAS = {"1e-5": Fraction(1, 10**5), "1e-6": Fraction(1, 10**6), "1e-9": Fraction(1, 10**9)}
+"""Where a curve is written down."""
+
+_STEP = 1e-4
+_PLAINLY = 1e-5
+_LARGEST = 700.0
+_ROOT = math.sqrt(2)
+
+
+def curve_of(spent: PrivacyCost) -> dict[str, str]:
+    """Return the smallest epsilon that the sums of `spent` prove at each delta, rounded up; none where there is none.
+
+    The sums are those of pure epsilons and of squared mu (of rho, where there is no finite mu); a list with sampled
+    events may cost less.
+    """
+    curve = {}
+    for name, delta in DELTAS.items():
+        epsilon = _epsilon(spent, delta - spent.delta)
+        if epsilon is not None:
+            curve[name] = f"{epsilon_rounded_up(epsilon).normalize():f}"
+    return curve
+
+
+def curve_agrees(stated: Mapping[str, str], spent: PrivacyCost) -> bool:
+    """Return whether `stated` is `curve_of(spent)`, up to a step of the last decimal.
+
+    An audit asks for every entry, so it first asks whether each number is plainly enough and one step less plainly too
+    little, which takes a hundredth of the time; where that is not plain, the curve is computed.
+    """
+    if set(stated) == {name for name, delta in DELTAS.items() if _is_finite(spent, delta - spent.delta)} and all(
+        _is_plain(float(epsilon), spent, float(DELTAS[name] - spent.delta)) for name, epsilon in stated.items()
+    ):
+        return True
+    computed = curve_of(spent)
+    return stated.keys() == computed.keys() and all(
+        abs(float(epsilon) - float(computed[name])) <= 1.5 * _STEP for name, epsilon in stated.items()
+    )
+
+
+def _epsilon(spent: PrivacyCost, left: Fraction) -> Fraction | float | None:
+    """Return the smallest proven epsilon where `left` of delta is left to convert with."""
+    proven: list[Fraction | float] = []
+    if spent.epsilon is not None and left >= 0:
+        proven.append(spent.epsilon)
+    if spent.mu_squared is not None and left > 0:
+        proven.append(_converted(spent.mu_squared, left))
+    elif spent.rho is not None and left > 0:
+        proven.append(epsilon_from_rho(spent.rho, left))
+    return min(proven, default=None)
+
+
+def _converted(mu_squared: Fraction, left: Fraction) -> Fraction | float:
+    """Return a whole number of steps that is enough, by the shortest way: found quickly, then checked exactly."""
+    mu = math.sqrt(mu_squared)
+    if mu == 0:
+        return 0.0
+    least, most = 0.0, max(1.0, mu * mu)
+    while _delta(most, mu) > left and most < _LARGEST:
+        least, most = most, 2 * most
+    while most - least > _STEP / 8:
+        middle = (least + most) / 2
+        least, most = (middle, most) if _delta(middle, mu) > left else (least, middle)
+    steps = math.ceil(most / _STEP)
+    for more in range(3):
+        if delta_from_mu_squared(mu_squared, (steps + more) * _STEP) <= left:
+            return Fraction(steps + more, 10**4)
+    return epsilon_from_mu_squared(mu_squared, left)
+
+
+def _is_finite(spent: PrivacyCost, left: Fraction) -> bool:
+    converted = left > 0 and (spent.mu_squared is not None or spent.rho is not None)
+    return converted or (left >= 0 and spent.epsilon is not None)
+
+
+def _is_plain(epsilon: float, spent: PrivacyCost, left: float) -> bool:
+    if spent.mu_squared is None or left <= 0 or epsilon <= _STEP:
+        return False
+    pure = math.inf if spent.epsilon is None else float(spent.epsilon)
+    mu = math.sqrt(spent.mu_squared)
+    if mu == 0 or pure <= epsilon:
+        return False
+    return _delta(epsilon, mu) <= left * (1 - _PLAINLY) and _delta(epsilon - _STEP, mu) >= left * (1 + _PLAINLY)
+
+
+def _delta(epsilon: float, mu: float) -> float:
+    """Return the delta of what is mu-GDP, to about six digits where it is above 1e-10."""
+    centre = epsilon / mu
+    below, above = math.erfc((centre - mu / 2) / _ROOT), math.erfc((centre + mu / 2) / _ROOT)
+    return (below - math.exp(min(epsilon, _LARGEST)) * above) / 2

@@ -1,0 +1,187 @@
+"""Everything that a ledger answers without writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
+from dpsynth.accounting.events import DpEvent, JsonValue
+from dpsynth.accounting.filter import AdaptiveFilter
+from dpsynth.accounting.locked_plan import LockedPlan
+from dpsynth.errors import BudgetExceeded, LedgerError
+from dpsynth.ledger.account import Account, ReservationState
+from dpsynth.ledger.chain import Head
+from dpsynth.ledger.entry import LedgerEntry
+from dpsynth.ledger.extract import extract_of
+from dpsynth.ledger.journal import Journal
+from dpsynth.ledger.running_cost import cost_of_event
+from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
+from dpsynth.ledger.tokens import Reservation
+
+
+class LedgerReading:
+    """The questions that a ledger answers; `Ledger` adds what writes."""
+
+    __slots__ = ("_journal",)
+
+    _journal: Journal
+
+    def require_event_delta(self, dataset: str) -> None:
+        """Refuse where the budget sets nothing aside for events that have a delta of their own.
+
+        Raises:
+            BudgetNotSet: the data set has no budget.
+            LedgerError: it does not, and a budget is fixed for ever.
+        """
+        without = [account for account in self._accounts(dataset) if account.filter().event_delta == 0]
+        if without:
+            raise LedgerError(
+                f"the budget of {without[0].title} sets no delta aside for events that may fail outright, and a "
+                "budget is fixed for ever. List the categories in the schema, or set the budget of a new data set with "
+                "--event-delta (`event_delta` in Python), for example half of its delta"
+            )
+
+    def require_room(self, dataset: str, event: DpEvent, *, asked: str) -> None:
+        """Raise what `reserve` would raise now; writes nothing and promises nothing.
+
+        Raises:
+            BudgetNotSet: a population has no budget.
+            BudgetExceeded: it does not fit.
+            LedgerError: the plan of a population does not hold the request.
+        """
+        charge = Charge("", event)
+        require_room(
+            self._accounts(dataset), Statement(kind=EntryKind.RESERVE, dataset=dataset, charges=(charge,), asked=asked)
+        )
+
+    def populations(self, dataset: str | None = None) -> tuple[str, ...]:
+        """Return the populations that `dataset` charges, or all of them."""
+        books = self._journal.reading()
+        return tuple(books.accounts) if dataset is None else books.populations(dataset)
+
+    def budget(self, dataset: str) -> PrivacyBudget:
+        """Return the budget of a population or data set; of one in several populations, that with the least left.
+
+        Raises:
+            BudgetNotSet: it has none.
+        """
+        return self.filter(dataset).budget
+
+    def filter(self, dataset: str) -> AdaptiveFilter:
+        """Return what decides whether a request fits into the budget of `dataset`, under the policy `adaptive`.
+
+        Raises:
+            BudgetNotSet: it has none.
+        """
+        return self._tightest(dataset).filter()
+
+    def policy(self, dataset: str) -> BudgetPolicy:
+        """Return which requests the budget pays for; `plan` where one of several populations has it."""
+        policies = [account.policy for account in self._accounts(dataset)]
+        return BudgetPolicy.PLAN if BudgetPolicy.PLAN in policies else BudgetPolicy.ADAPTIVE
+
+    def plan(self, population: str) -> LockedPlan | None:
+        """Return the locked plan of a population; None where none was locked."""
+        return self._journal.reading().account(population).plan
+
+    def unit(self, dataset: str) -> str:
+        """Return who is protected, in words; empty where neither budget nor a reservation has said so."""
+        return next((account.unit for account in self._accounts(dataset) if account.unit), "")
+
+    def spent(self, dataset: str) -> PrivacyCost:
+        """Return what counts as spent: reservations in full, settled ones at their real cost.
+
+        Of a data set in several populations it is what the one with the least left has spent.
+        """
+        return self._tightest(dataset).spent
+
+    def remaining(self, dataset: str, *, after: DpEvent | None = None) -> str:
+        """Return what is left of the budget, in words; with `after`, what would be left once that was charged too.
+
+        Raises:
+            BudgetNotSet: there is no budget.
+        """
+        cost = ZERO_COST if after is None else cost_of_event(after)
+        return self._tightest(dataset).describe_remaining(cost)
+
+    def datasets(self) -> tuple[str, ...]:
+        """Return the data sets that entries speak about, in order of their first entry."""
+        return tuple(self._journal.reading().links)
+
+    def pending(self, dataset: str | None = None) -> tuple[Reservation, ...]:
+        """Return reservations that were neither opened nor given back; after a crash they may be void."""
+        return tuple(
+            Reservation(record.entry.dataset, record.entry.release_id, record.entry.index, record.entry.digest)
+            for record in self._journal.reading().records()
+            if record.state is ReservationState.RESERVED and dataset in {None, record.entry.dataset}
+        )
+
+    def entries(self, dataset: str | None = None, *, population: str | None = None) -> tuple[LedgerEntry, ...]:
+        """Return all entries, or those of one data set, or all that speak about one population, oldest first."""
+        books = self._journal.reading()
+        if dataset is None and population is None:
+            return tuple(books.entries)
+        return tuple(
+            entry
+            for entry in books.entries
+            if dataset in {None, entry.dataset}
+            and (population is None or population in {entry.dataset, *books.populations(entry.dataset)})
+        )
+
+    def head(self) -> Head:
+        """Return index and digest of the last entry; (0, 64 zeros) for an empty ledger."""
+        return self._journal.reading().head
+
+    def verify(self, *, expected_head: tuple[int, str] | None = None) -> Head:
+        """Read everything again, check all of it, and return the head.
+
+        Checks the storage, every digest and spelling, the chain, that every entry was legal, that no budget was
+        exceeded at any prefix, and that no entry is missing that the witness file, this object or `expected_head` (from
+        a certificate) knows.
+
+        Raises:
+            LedgerCorrupted: the first thing that does not hold.
+        """
+        return self._journal.verify(None if expected_head is None else Head(*expected_head))
+
+    def extract(self, release_id: str) -> list[dict[str, JsonValue]]:
+        """Return what travels with a release, for `verify_extract`: its entries in full, of others only digests.
+
+        Raises:
+            LedgerError: there is no such release.
+        """
+        return extract_of(self.entries(), release_id)
+
+    def _accounts(self, dataset: str) -> tuple[Account, ...]:
+        return self._journal.reading().accounts_of(dataset)
+
+    def _tightest(self, dataset: str) -> Account:
+        accounts = self._accounts(dataset)
+        if len(accounts) == 1:
+            return accounts[0]
+        return min(
+            accounts, key=lambda account: account.largest_epsilon(account.budget.delta) if account.budget else -1
+        )
+
+
+def require_room(accounts: Sequence[Account], asked: Statement) -> None:
+    """Refuse a reservation for which one of `accounts` has no room; the first that is short is named.
+
+    Raises:
+        BudgetNotSet: it has no budget.
+        BudgetExceeded: the request does not fit.
+    """
+    for account in accounts:
+        if account.admits(asked):
+            continue
+        whole = account.filter().budget
+        raise BudgetExceeded(
+            asked.dataset,
+            asked=asked.asked,
+            remaining=account.describe_remaining(),
+            largest_epsilon=account.largest_epsilon(whole.delta),
+            delta=whole.delta,
+            population=account.name,
+            reason=account.not_planned(asked),
+        )
