@@ -6,33 +6,26 @@ of the budget is broken already. Then everything that is left is used up, so tha
 
 from __future__ import annotations
 
-import math
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.accounting.events import (
     ApproximateDpEvent,
     ComposedDpEvent,
     DpEvent,
     GdpEvent,
-    ZCDpEvent,
     event_to_json,
 )
-from dpsynth.accounting.filter import FilterKind
-from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
-from dpsynth.accounting.zcdp import rho_from_budget
-from dpsynth.errors import BudgetExceeded, InvalidBudget, InvalidInput, LedgerError
+from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError
 from dpsynth.integrations.foreign_events import spend_event
 from dpsynth.ledger.chain import canonical_json
 from dpsynth.ledger.ledger import Ledger
-from dpsynth.ledger.statement import EntryKind, Statement
 
 _DECLARED = "declared, not enforced before the work"
-_ATTEMPTS = 20
+_ATTEMPTS = 10
 _LONGEST_WORDS = 120
 _LONGEST_NOTE = 400
 
@@ -146,35 +139,43 @@ class _Spend:
 
 
 def _all_that_is_left(ledger: Ledger, dataset: str) -> DpEvent | None:
-    """Return an event after which only what costs nothing fits; None where that is so already."""
-    said, spent = _budget_entry(ledger, dataset), ledger.spent(dataset)
-    budget, delta = said.budget, max(Fraction(said.event_delta) - spent.delta, Fraction(0))
-    if budget is None:
-        return None
-    chance = () if not delta else (ApproximateDpEvent(Decimal(0), _decimal(delta, 24)),)
-    # After an event without a pure epsilon, only the other sum decides; so that sum is used up where it has room.
-    main = _rest_of_sum(said.filter_kind, budget, said.event_delta, spent)
-    if main is None and spent.epsilon is not None and spent.epsilon < Fraction(budget.epsilon):
-        main = ApproximateDpEvent(_decimal(Fraction(budget.epsilon) - spent.epsilon, 12), Decimal(0))
-    events: tuple[DpEvent, ...] = chance if main is None else (main, *chance)
-    return ComposedDpEvent(events) if events else None
+    """Return an event after which only what costs nothing fits; None where that is so already.
+
+    What fits is the ledger's to say, so it is asked. Squared mu comes first: an event without a pure epsilon closes the
+    sum of pure epsilons for good.
+    """
+
+    def fits(event: DpEvent) -> bool:
+        try:
+            ledger.require_room(dataset, event, asked="what is left")
+        except BudgetExceeded:
+            return False
+        return True
+
+    main: DpEvent | None = None
+    if room := _largest(lambda amount: fits(GdpEvent(Fraction(amount, 10**12)))):
+        main = GdpEvent(Fraction(room, 10**12))
+    elif room := _largest(lambda amount: fits(ApproximateDpEvent(Decimal(f"{amount}e-12"), Decimal(0)))):
+        main = ApproximateDpEvent(Decimal(f"{room}e-12"), Decimal(0))
+    parts = [] if main is None else [main]
+    if chance := _largest(lambda amount: fits(ApproximateDpEvent(Decimal(0), Decimal(f"{amount}e-24"))), 10**24):
+        parts.append(ApproximateDpEvent(Decimal(0), Decimal(f"{chance}e-24")))
+    return ComposedDpEvent(tuple(parts)) if parts else None
 
 
-def _rest_of_sum(kind: FilterKind, budget: PrivacyBudget, event_delta: Decimal, spent: PrivacyCost) -> DpEvent | None:
-    try:
-        convertible = PrivacyBudget(budget.epsilon, budget.delta - event_delta)
-        if kind is FilterKind.ZERO_CONCENTRATED:
-            rho = Fraction(0) if spent.rho is None else _rounded_down(rho_from_budget(convertible) - spent.rho)
-            return ZCDpEvent(rho) if rho > 0 else None
-        bought = mu_squared_from_budget(convertible)
-    except InvalidBudget:
-        return None
-    left = Fraction(0) if spent.mu_squared is None else _rounded_down(bought - spent.mu_squared)
-    return GdpEvent(left) if left > 0 else None
-
-
-def _budget_entry(ledger: Ledger, dataset: str) -> Statement:
-    return next(entry for entry in ledger.entries(dataset) if entry.kind is EntryKind.BUDGET)
+def _largest(fits: Callable[[int], bool], limit: int = 10**18) -> int:
+    """Return the largest amount below `limit` that fits, 0 where none does; what is smaller fits too."""
+    least, most = 0, 1
+    while most < limit and fits(most):
+        least, most = most, 2 * most
+    most = min(most, limit)
+    while most - least > 1:
+        middle = (least + most) // 2
+        if fits(middle):
+            least = middle
+        else:
+            most = middle
+    return least
 
 
 def _unit_of(ledger: Ledger, dataset: str, unit: str | None) -> str:
@@ -188,11 +189,3 @@ def _words(name: str, text: str) -> str:
     if not isinstance(text, str) or not text.isprintable() or not text.strip() or len(text) > _LONGEST_WORDS:
         raise InvalidInput(f"{name} is one line of 1 to {_LONGEST_WORDS} printable characters")
     return text.strip()
-
-
-def _rounded_down(amount: Fraction) -> Fraction:
-    return Fraction(math.floor(amount * 10**12), 10**12)
-
-
-def _decimal(amount: Fraction, digits: int) -> Decimal:
-    return Decimal(f"{math.floor(amount * 10**digits)}e-{digits}")
