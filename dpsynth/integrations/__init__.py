@@ -5,6 +5,20 @@ need their tool; they are imported by name. Work that is already done is declare
 """
 
 from dpsynth.integrations.declared_spend import DeclaredSpend, declare_spend
-from dpsynth.integrations.foreign_events import opendp_event, smartnoise_event, spend_event, tumult_event
+from dpsynth.integrations.foreign_events import (
+    exported_event,
+    opendp_event,
+    smartnoise_event,
+    spend_event,
+    tumult_event,
+)
 
-__all__ = ["DeclaredSpend", "declare_spend", "opendp_event", "smartnoise_event", "spend_event", "tumult_event"]
+__all__ = [
+    "DeclaredSpend",
+    "declare_spend",
+    "exported_event",
+    "opendp_event",
+    "smartnoise_event",
+    "spend_event",
+    "tumult_event",
+]

@@ -127,6 +127,31 @@ def tumult_event(initial: object, remaining: object = None) -> DpEvent:
     return spend_event(**{name: "inf" if amount is None else amount for name, amount in spent.items()})
 
 
+def exported_event(tool: str, document: Mapping[str, object]) -> DpEvent:
+    """Return the event of what `tool` wrote to a JSON file.
+
+    Args:
+        tool: "smartnoise-sql" for {"steps": [[epsilon, delta], ...]}, "opendp" for {"loss": ..., "measure": ...},
+            "tumult" for {"initial": {...}, "remaining": {...}}; any other for {"epsilon": ..., "delta": ...} or
+            {"rho": ...}, which these three may also give.
+        document: the object in the file.
+
+    Raises:
+        InvalidInput: it has other fields, or an amount means nothing.
+    """
+    found = frozenset(document)
+    if tool == "smartnoise-sql" and found == {"steps"}:
+        return smartnoise_event(document["steps"])
+    if tool == "opendp" and found == {"loss", "measure"}:
+        return opendp_event(document["loss"], str(document["measure"]))
+    if tool == "tumult" and "initial" in found <= {"initial", "remaining"}:
+        return tumult_event(document["initial"], document.get("remaining"))
+    if found <= {"epsilon", "delta", "rho"}:
+        amounts = {name: value for name, value in document.items() if value is not None}
+        return spend_event(**amounts)
+    raise InvalidInput(f"{tool} is not known to write {', '.join(sorted(map(str, found)))[:80]}")
+
+
 def amount_of(name: str, value: object) -> Fraction | None:
     """Return `value` exactly; None where it has no bound.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -21,7 +22,7 @@ from dpsynth.accounting.events import (
     event_to_json,
 )
 from dpsynth.errors import InvalidInput
-from dpsynth.integrations import opendp_event, smartnoise_event, spend_event, tumult_event
+from dpsynth.integrations import exported_event, opendp_event, smartnoise_event, spend_event, tumult_event
 
 
 def approximate(epsilon: str, delta: str = "0") -> ApproximateDpEvent:
@@ -174,3 +175,34 @@ class TestTumult:
     def test_what_does_not_belong_together_is_refused(self, initial: object, remaining: object) -> None:
         with pytest.raises(InvalidInput):
             tumult_event(initial, remaining)
+
+
+class TestExports:
+    @pytest.mark.parametrize(
+        ("tool", "written", "epsilon"),
+        [
+            ("smartnoise-sql", '{"steps": [[0.1, 0], [0.2, null]]}', "0.3"),
+            ("opendp", '{"loss": 0.5, "measure": "MaxDivergence"}', "0.5"),
+            ("tumult", '{"initial": {"epsilon": "1"}, "remaining": {"epsilon": 0.75}}', "0.25"),
+            ("tumult", '{"initial": {"epsilon": "1"}}', "1"),
+            ("tumult", '{"epsilon": 1, "delta": 0}', "1"),
+            ("a survey", '{"epsilon": "1/4", "delta": null}', "0.25"),
+        ],
+    )
+    def test_a_file_of_each_tool_is_read(self, tool: str, written: str, epsilon: str) -> None:
+        assert cost_of(exported_event(tool, json.loads(written))).epsilon == Fraction(epsilon)
+
+    @pytest.mark.parametrize(
+        ("tool", "document"),
+        [
+            ("opendp", {"steps": [[1, 0]]}),
+            ("smartnoise-sql", {"steps": [[1, 0]], "spent": [1, 0]}),
+            ("tumult", {"remaining": {"epsilon": 1}}),
+            ("a survey", {}),
+            ("a survey", {"epsilon": 1, "rho": 1}),
+            ("a survey", {"eps": 1}),
+        ],
+    )
+    def test_other_files_are_refused(self, tool: str, document: dict[str, Any]) -> None:
+        with pytest.raises(InvalidInput):
+            exported_event(tool, document)
