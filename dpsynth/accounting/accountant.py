@@ -13,6 +13,7 @@ from dpsynth.accounting.events import (
     ApproximateDpEvent,
     ComposedDpEvent,
     DpEvent,
+    GaussianCoverDpEvent,
     GaussianDpEvent,
     NonPrivateDpEvent,
     NoOpDpEvent,
@@ -118,7 +119,7 @@ def simple_events(event: DpEvent) -> Counter[DpEvent]:
                 waiting.append((inner, count * times))
             case ComposedDpEvent(parts):
                 waiting.extend((part, count) for part in parts)
-            case PoissonSampledDpEvent(1.0, inner):
+            case PoissonSampledDpEvent(1.0, inner) | GaussianCoverDpEvent(inner):
                 waiting.append((inner, count))
             case PoissonSampledDpEvent(_, inner) if not isinstance(inner, GaussianDpEvent):
                 found[_amplified(current)] += count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import assert_never
 
@@ -14,6 +15,7 @@ from dpsynth.accounting.events import (
     DiscreteLaplaceDpEvent,
     DpEvent,
     ExponentialDpEvent,
+    GaussianCoverDpEvent,
     GaussianDpEvent,
     GdpEvent,
     LaplaceDpEvent,
@@ -24,6 +26,7 @@ from dpsynth.accounting.events import (
     ZCDpEvent,
 )
 from dpsynth.accounting.gaussian_dp import mu_squared_of_range
+from dpsynth.errors import InvalidInput
 
 _AMOUNT_RESOLUTION = 10**12
 _DELTA_RESOLUTION = 10**30
@@ -70,7 +73,10 @@ def cost_of(event: DpEvent) -> PrivacyCost:
     What is mu-GDP is also mu^2 / 2 zCDP, so rho is never above half of the squared mu. Zero-concentrated events and
     integer Gaussians have no finite mu. A sampled event is charged by the amplified pure epsilon of what is inside,
     where that is pure, and is unbounded otherwise: rho of a Poisson-sampled Gaussian is only finite at the cost of the
-    Gaussian without sampling.
+    Gaussian without sampling. A covered event costs what it claims, once that is found to hold.
+
+    Raises:
+        InvalidInput: a covered event does not hold what it claims.
 
     Source:
         Bun, Steinke (2016), propositions 1.4 and 1.6; Cesar, Rogers (2021), theorem 2 (exponential mechanism); Canonne,
@@ -82,6 +88,8 @@ def cost_of(event: DpEvent) -> PrivacyCost:
             return _cost_of_concentrated(event)
         case LaplaceDpEvent() | DiscreteLaplaceDpEvent() | ExponentialDpEvent() | ApproximateDpEvent():
             return _cost_of_pure(event)
+        case GaussianCoverDpEvent(inner, delta, mu_squared):
+            return _cost_of_cover(inner, delta, mu_squared)
         case PoissonSampledDpEvent(sampling_probability, inner):
             return _sampled(Fraction(sampling_probability), cost_of(inner))
         case SelfComposedDpEvent(inner, count):
@@ -140,6 +148,16 @@ def _cost_of_pure(
             return _pure(Fraction(epsilon), Fraction(delta))
         case _:
             assert_never(event)
+
+
+def _cost_of_cover(inner: DpEvent, delta: Decimal, mu_squared: Fraction) -> PrivacyCost:
+    # Needs SciPy, which is loaded where a cover is charged and not by everybody who imports the package.
+    from dpsynth.accounting.gaussian_cover import covers
+
+    if not covers(inner, delta, mu_squared):
+        raise InvalidInput(f"a squared mu of {float(mu_squared):.6g} does not cover the event at delta {delta:g}")
+    exact = _up(mu_squared)
+    return PrivacyCost(exact / 2, None, _up(Fraction(delta), _DELTA_RESOLUTION), exact)
 
 
 def _pure(epsilon: Fraction, delta: Fraction = _NOTHING) -> PrivacyCost:

@@ -153,6 +153,27 @@ class ApproximateDpEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class GaussianCoverDpEvent:
+    """`event`, charged as one that fails with probability `delta` and is Gaussian private otherwise, by squared mu.
+
+    What has no finite mu of its own, such as training with Poisson-sampled batches, passes the adaptive filter in this
+    form. `mu_squared` is a claim: `cost_of` computes from `event` whether it holds, and refuses it otherwise.
+    `gaussian_cover.covered` finds the smallest. The event is charged as a whole, before the first part of it is asked.
+    """
+
+    event: DpEvent
+    delta: Decimal
+    mu_squared: Fraction
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that mean nothing."""
+        object.__setattr__(self, "delta", exact_decimal("delta", self.delta))
+        if not Decimal("1e-30") <= self.delta < 1:
+            raise InvalidInput("delta must be at least 1e-30 and below 1")
+        _keep_fraction(self, "mu_squared", zero_allowed=True)
+
+
+@dataclass(frozen=True, slots=True)
 class PoissonSampledDpEvent:
     """`event` on a random part of the units, each taken independently with `sampling_probability`."""
 
@@ -202,6 +223,7 @@ DpEvent: TypeAlias = (
     | ZCDpEvent
     | GdpEvent
     | ApproximateDpEvent
+    | GaussianCoverDpEvent
     | PoissonSampledDpEvent
     | SelfComposedDpEvent
     | ComposedDpEvent
@@ -232,6 +254,13 @@ def event_to_json(event: DpEvent) -> dict[str, JsonValue]:
             return {"event": "Gdp", "mu_squared": str(mu_squared)}
         case ApproximateDpEvent(epsilon, delta):
             return {"event": "ApproximateDp", "epsilon": _plain(epsilon), "delta": _plain(delta)}
+        case GaussianCoverDpEvent(inner, delta, mu_squared):
+            return {
+                "event": "GaussianCover",
+                "delta": _plain(delta),
+                "mu_squared": str(mu_squared),
+                "of": event_to_json(inner),
+            }
         case PoissonSampledDpEvent(sampling_probability, inner):
             return {
                 "event": "PoissonSampled",
@@ -291,6 +320,9 @@ def _read(name: str, data: Mapping[str, object], depth: int) -> DpEvent:
         case "ApproximateDp":
             epsilon, delta = (exact_decimal(part, str(data[part])) for part in ("epsilon", "delta"))
             return ApproximateDpEvent(epsilon, delta)
+        case "GaussianCover":
+            delta = exact_decimal("delta", str(data["delta"]))
+            return GaussianCoverDpEvent(_event(data["of"], depth + 1), delta, _fraction(data["mu_squared"]))
         case "PoissonSampled":
             return PoissonSampledDpEvent(float(str(data["sampling_probability"])), _event(data["of"], depth + 1))
         case "SelfComposed":

@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr
 
 from dpsynth.accounting.budget import PrivacyBudget
@@ -45,6 +46,20 @@ def gaussian_delta(epsilon: float, noise_multiplier: float) -> float:
         density = math.exp(-first * first / 2) / math.sqrt(2 * math.pi)
         exact = density * float(_WEIGHTS @ slope) * width / 2
     return min(1.0, max(0.0, exact) * (1 + _ROUNDING))
+
+
+def gaussian_deltas(epsilons: NDArray[np.float64], mu: float) -> NDArray[np.float64]:
+    """Return the delta of mu-GDP at each of `epsilons`, each at least 0, rounded **down**."""
+    first, second = epsilons / mu - mu / 2, epsilons / mu + mu / 2
+    if mu > _NARROW:
+        tail, other = log_ndtr(-first), epsilons + log_ndtr(-second)
+        exact = np.exp(tail) * -np.expm1(other - tail)
+    else:
+        points = (epsilons / mu)[:, np.newaxis] + _NODES * mu / 2
+        slope = 1 - points * math.sqrt(math.pi / 2) * erfcx(points / math.sqrt(2))
+        exact = np.exp(-first * first / 2) / math.sqrt(2 * math.pi) * (slope @ _WEIGHTS) * mu / 2
+    rounded: NDArray[np.float64] = np.maximum(exact, 0.0) * (1 - _ROUNDING)
+    return rounded
 
 
 def gaussian_epsilon(delta: Decimal | Fraction | float, noise_multiplier: float) -> float:

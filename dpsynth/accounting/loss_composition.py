@@ -29,8 +29,12 @@ _SHARE_OF_DEVIATION = 1e-3
 _OUTSIDE = 35.0
 _ROUNDING = 2.0**-50
 _SEARCH_STEPS = 22
-_CELLS_OF_A_ROUGH_LOOK = 20_000
+_CELLS_OF_A_ROUGH_LOOK = 5_000
+_TILTS = np.geomspace(1e-3, 1e4, 71)
 _RELATIVE_SLACK = 1e-9
+_STRETCHES = 6
+_FEWEST = 3
+_WIDEST = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,24 @@ class LossComposition:
         """Return the smallest epsilon whose delta is no larger than `delta`."""
         rough = self._rough()
         tilt = _best(lambda t: (rough.log_bound(t) - math.log(delta)) / t)
-        return SumOfLosses.of(self, tilt).epsilon(delta)
+        return SumOfLosses.of(self, tilt, rough).epsilon(delta)
 
     def delta(self, epsilon: float) -> float:
         """Return an upper bound of delta at `epsilon`."""
         rough = self._rough()
         tilt = _best(lambda t: rough.log_bound(t) - t * epsilon)
-        return SumOfLosses.of(self, tilt).delta(epsilon)
+        return SumOfLosses.of(self, tilt, rough).delta(epsilon)
+
+    def deltas(self, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return upper bounds of delta at `epsilons`, which ascend; each stretch of them with a tilt of its own."""
+        rough = self._rough()
+        bounds = np.array([rough.log_bound(tilt) for tilt in _TILTS])
+        found = []
+        for stretch in np.array_split(epsilons, min(_STRETCHES, len(epsilons))):
+            # The best tilt for the smallest epsilon is good above it, too; below it, it would be useless.
+            tilt = float(_TILTS[np.argmin(bounds - _TILTS * stretch[0])])
+            found.append(SumOfLosses.of(self, tilt, rough).deltas(stretch))
+        return np.concatenate(found)
 
     def coarser(self, factor: float) -> LossComposition:
         """Return the same composition on a grid with `factor` times the spacing."""
@@ -121,12 +136,12 @@ class SumOfLosses:
     profile: MomentProfile | HockeyStick
 
     @classmethod
-    def of(cls, composition: LossComposition, tilt: float) -> SumOfLosses:
-        """Add the losses of `composition`, tilted by `tilt`."""
-        lowest, highest = _window(composition, tilt)
+    def of(cls, composition: LossComposition, tilt: float, rough: LossComposition | None = None) -> SumOfLosses:
+        """Add the losses of `composition`, tilted by `tilt`; a `rough` version of it tells how wide the sum is."""
+        lowest, highest = _window(composition, tilt, rough or composition)
         spacing = composition.parts[0][0].spacing
         if (size := (highest - lowest) / spacing) > LARGEST_GRID:
-            return cls.of(composition.coarser(1.01 * size / LARGEST_GRID), tilt)
+            return cls.of(composition.coarser(1.01 * size / LARGEST_GRID), tilt, rough)
         start, mass = _added(composition.parts, tilt, math.floor(lowest / spacing), math.ceil(size) + 16)
         alive = sum(times * math.log1p(-min(part.at_infinity, 1 - _ROUNDING)) for part, times in composition.parts)
         return cls(
@@ -149,6 +164,28 @@ class SumOfLosses:
             terms = self.mass[first:] * np.exp(self.log_moment - self.tilt * losses + log_rest)
         outside = math.exp(min(0.0, self.whole - self.tilt * epsilon + math.log(2) - _OUTSIDE))
         return min(1.0, (float(np.sum(terms)) + outside + self.at_infinity) * (1 + _RELATIVE_SLACK))
+
+    def deltas(self, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return upper bounds of delta at `epsilons`, which ascend.
+
+        With q_k the sum of m_j e^(l_k - l_j) over the losses l_j above l_k, delta at l_k is the sum of
+        (e^spacing - 1) q_i over i >= k: nothing is subtracted. Between two losses delta lies on a chord in e^epsilon.
+        """
+        first = max(0, int(np.searchsorted(self.losses, epsilons[0], side="right")) - 1)
+        losses = self.losses[first:]
+        if not isinstance(self.profile, HockeyStick) or len(losses) < _FEWEST or losses[-1] - losses[0] > _WIDEST:
+            return np.array([self.delta(float(epsilon)) for epsilon in epsilons])
+        spacing, above = float(losses[1] - losses[0]), losses - losses[0]
+        with np.errstate(divide="ignore", over="ignore"):
+            other = np.exp(np.log(self.mass[first:]) + self.log_moment - self.tilt * losses - above)
+        below = np.append(np.cumsum(other[:0:-1])[::-1], 0.0) * np.exp(above)
+        inside = math.expm1(spacing) * np.cumsum(below[::-1])[::-1]
+        ratios = np.append(0.0, np.exp(above))
+        whole = float(np.sum(other * np.exp(above)))
+        chord = np.interp(np.exp(epsilons - losses[0]), ratios, np.append(whole, inside))
+        outside = np.exp(np.minimum(0.0, self.whole - self.tilt * epsilons + math.log(2) - _OUTSIDE))
+        found: NDArray[np.float64] = (chord + outside + self.at_infinity) * (1 + _RELATIVE_SLACK)
+        return np.minimum(1.0, found)
 
     def epsilon(self, delta: float) -> float:
         """Return the smallest epsilon whose delta is no larger than `delta`; infinity where there is none."""
@@ -188,19 +225,26 @@ def _best(bound: Callable[[float], float]) -> float:
     return math.exp((least + most) / 2)
 
 
-def _window(composition: LossComposition, tilt: float) -> tuple[float, float]:
-    """Return an interval outside of which the tilted sum has mass below 2 exp(-_OUTSIDE), by Chernoff's bound."""
+def _window(composition: LossComposition, tilt: float, rough: LossComposition) -> tuple[float, float]:
+    """Return an interval outside of which the tilted sum has mass below 2 exp(-_OUTSIDE), by Chernoff's bound.
+
+    Every step of the exponent gives a valid end. The best is chosen by the rough version, and computed by the fine one.
+    """
     variance = 0.0
-    for part, times in composition.parts:
+    for part, times in rough.parts:
         losses, weights = part.losses(), part.tilted(tilt)[1]
         mean = float(weights @ losses)
         variance += times * float(weights @ (losses - mean) ** 2)
-    here = composition.log_moment_of_parts(tilt)
     natural = math.sqrt(2 * _OUTSIDE / max(variance, composition.parts[0][0].spacing ** 2))
-    steps = [natural * factor for factor in (0.25, 0.5, 1.0, 2.0)]
-    highest = min((composition.log_moment_of_parts(tilt + step) - here + _OUTSIDE) / step for step in steps)
-    lowest = max((here - composition.log_moment_of_parts(tilt - step) - _OUTSIDE) / step for step in steps)
-    return lowest, highest
+    # Where the law is skewed, as that of rarely sampled Gaussians, the best step is far below the natural one.
+    steps = [natural * 2.0**power for power in range(-9, 2)]
+
+    def distance(law: LossComposition, step: float) -> float:
+        return (law.log_moment_of_parts(tilt + step) - law.log_moment_of_parts(tilt) + _OUTSIDE) / abs(step)
+
+    up = min(steps, key=lambda step: distance(rough, step))
+    down = min(steps, key=lambda step: distance(rough, -step))
+    return -distance(composition, -down), distance(composition, up)
 
 
 def _added(

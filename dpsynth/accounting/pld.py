@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpsynth.accounting.accountant import EventTally, checked_delta, checked_epsilon, simple_events
 from dpsynth.accounting.budget import as_written
@@ -111,6 +112,30 @@ class PldAccountant:
             near = cost.epsilon is not None and asked > _NEAR_THE_END * cost.epsilon
             finest = _finest(cost.epsilon, worst) if cost.epsilon is not None and near else math.inf
             best = min(best, max(part.delta(asked) for part in _compositions(worst, _TAIL, finest)))
+        return best
+
+    def get_deltas(self, epsilons: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+        """Return the delta of everything composed so far at each of `epsilons`, each rounded up.
+
+        Args:
+            epsilons: float array, ascending, each at least 0.
+            least: deltas below this are of no interest.
+
+        Raises:
+            InvalidBudget: the first of `epsilons` is negative or undefined.
+        """
+        checked_epsilon(float(epsilons[0]))
+        if self._tally.unbounded:
+            return np.ones_like(epsilons)
+        best = np.ones_like(epsilons)
+        for worst in self._treatments():
+            if not worst.pairs or worst.hopeless:
+                curve = worst.without_pairs().log_moments
+                found = np.array([delta_of_moments(curve, float(epsilon)) for epsilon in epsilons])
+            else:
+                tail = max(_TAIL, _TAIL_SHARE * least / sum(worst.pairs.values()))
+                found = np.max([part.deltas(epsilons) for part in _compositions(worst, tail)], axis=0)
+            best = np.minimum(best, found)
         return best
 
     def _treatments(self) -> list[WorstPairs]:
