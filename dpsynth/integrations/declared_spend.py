@@ -23,8 +23,10 @@ from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError
 from dpsynth.integrations.foreign_events import spend_event
 from dpsynth.ledger.chain import canonical_json
 from dpsynth.ledger.ledger import Ledger
+from dpsynth.ledger.statement import BudgetPolicy
 
 _DECLARED = "declared, not enforced before the work"
+_ALL, _WHY = "all that is left", "; did not fit, so all that was left is used"
 _ATTEMPTS = 10
 _LONGEST_WORDS = 120
 _LONGEST_NOTE = 400
@@ -57,6 +59,7 @@ def declare_spend(
     event: DpEvent | None = None,
     unit: str | None = None,
     ticket: str = "",
+    legal_basis: str = "",
 ) -> DeclaredSpend:
     """Write into `ledger` what `tool` has spent on the people in `dataset`.
 
@@ -71,15 +74,16 @@ def declare_spend(
         event: the spend as an event, such as `smartnoise_event` returns, in place of `epsilon`, `delta` and `rho`.
         unit: who was protected; must be what the ledger protects. None where it is known to be the same.
         ticket: a name of this spend in the shop; one ticket of one tool is written once.
+        legal_basis: the legal basis of the processing, in words.
 
     Raises:
-        BudgetNotSet: the data set has no budget.
+        BudgetNotSet: a population of the data set has no budget.
         LedgerError: the ledger protects another unit or says nothing about it, the ticket was written before, or it
             could not be written.
         InvalidInput: no amount, or two, or one that means nothing.
 
-    Privacy: charges the event. Where it does not fit, everything that is left is charged in its place and a note
-    holds the event, because the ledger cannot hold more than its budget.
+    Privacy: charges the event to every population of the data set. A population in which it does not fit is charged
+    everything that is left, and a note holds the event, because the ledger cannot hold more than its budget.
     """
     if event is None:
         event = spend_event(epsilon=epsilon, delta=delta, rho=rho)
@@ -88,54 +92,75 @@ def declare_spend(
     tool, purpose = _words("tool", tool), _words("purpose", purpose)
     ledger.budget(dataset)
     release_id = f"declared-{tool}-{_words('ticket', ticket) if ticket else uuid.uuid4().hex}"
-    if any(entry.release_id == release_id for entry in ledger.entries(dataset)):
+    if any(entry.release_id == release_id for entry in ledger.entries()):
         raise LedgerError(f"ticket '{ticket}' of {tool} was declared before; one ticket is written once")
-    spend = _Spend(ledger, dataset, release_id, f"{_DECLARED}: {tool}: {purpose}", _unit_of(ledger, dataset, unit))
-    if spend.write(event, f"a declared spend of {tool}"):
+    spend = _Spend(
+        ledger, release_id, f"{_DECLARED}: {tool}: {purpose}", _unit_of(ledger, dataset, unit), ticket, legal_basis
+    )
+    if spend.write(dataset, event, f"a declared spend of {tool}"):
         return DeclaredSpend(release_id, event, overspent=False)
-    spend.use_up()
     written = canonical_json(event_to_json(event))
     said = written if len(written) <= _LONGEST_NOTE else f"{written[:_LONGEST_NOTE]}..."
-    ledger.note(dataset, f"OVERSPENT by a spend that has happened: {said}", release_id=release_id)
+    for population in ledger.populations(dataset):
+        # It happened to the people of every population, and each may have other room than the next.
+        if not spend.write(population, event, f"a declared spend of {tool}"):
+            spend.use_up(population)
+            ledger.note(population, f"OVERSPENT by a spend that has happened: {said}", release_id=release_id)
     return DeclaredSpend(release_id, event, overspent=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Spend:
     ledger: Ledger
-    dataset: str
     release_id: str
     purpose: str
     unit: str
+    ticket: str
+    legal_basis: str
 
-    def write(self, event: DpEvent, asked: str, *, why: str = "") -> bool:
+    def write(self, dataset: str, event: DpEvent, asked: str, *, why: str = "") -> bool:
         """Reserve, open and settle `event`; return whether it fitted."""
         purpose = f"{self.purpose}{why}"
         try:
             reservation = self.ledger.reserve(
-                self.dataset,
+                dataset,
                 release_id=self.release_id,
                 purpose=purpose,
                 event=event,
                 asked=asked,
                 unit=self.unit,
                 certifiable=False,
+                ticket=self.ticket,
+                legal_basis=self.legal_basis,
             )
         except BudgetExceeded:
             return False
         self.ledger.settle(self.ledger.open(reservation), [(purpose, event)])
         return True
 
-    def use_up(self) -> None:
+    def use_up(self, population: str) -> None:
         """Charge all that is left; others may spend meanwhile, so look again until it fits or nothing is left."""
+        if self.ledger.policy(population) is BudgetPolicy.PLAN:
+            self._use_up_plan(population)
+            return
         for _ in range(_ATTEMPTS):
-            left = _all_that_is_left(self.ledger, self.dataset)
-            if left is None or self.write(left, "all that is left", why="; did not fit, so all that was left is used"):
+            left = _all_that_is_left(self.ledger, population)
+            if left is None or self.write(population, left, _ALL, why=_WHY):
                 return
         raise LedgerError(
-            f"data set '{self.dataset}' is overspent, but others spend from it faster than it can be closed; stop them "
-            "and declare the spend again"
+            f"'{population}' is overspent, but others spend from it faster than it can be closed; stop them and "
+            "declare the spend again"
         )
+
+    def _use_up_plan(self, population: str) -> None:
+        plan = self.ledger.plan(population)
+        if plan is None:
+            raise LedgerError(
+                f"'{population}' is overspent before its plan was locked, and a ledger cannot hold that: lock no plan, "
+                "and release nothing more about these people"
+            )
+        for planned in plan.events:
+            self.write(population, planned, _ALL, why=_WHY)
 
 
 def _all_that_is_left(ledger: Ledger, dataset: str) -> DpEvent | None:

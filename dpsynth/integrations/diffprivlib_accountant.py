@@ -60,6 +60,8 @@ class LedgerBudgetAccountant(BudgetAccountant):  # type: ignore[misc]
         rows_public: bool,
         rows_per_unit: int = 1,
         purpose: str = "",
+        ticket: str = "",
+        legal_basis: str = "",
     ) -> None:
         """Charge `dataset` in `ledger`.
 
@@ -70,6 +72,8 @@ class LedgerBudgetAccountant(BudgetAccountant):  # type: ignore[misc]
             rows_public: must be True: diffprivlib uses the number of rows without protection.
             rows_per_unit: largest number of rows of one unit; every charge is multiplied by it.
             purpose: why, for the ledger.
+            ticket: where it was decided, for the ledger.
+            legal_basis: the legal basis of the processing, for the ledger.
 
         Raises:
             InvalidInput: the number of rows is not public, or `rows_per_unit` is no positive whole number.
@@ -83,6 +87,8 @@ class LedgerBudgetAccountant(BudgetAccountant):  # type: ignore[misc]
             purpose=purpose,
             rows_public=rows_public,
             rows_per_unit=rows_per_unit,
+            ticket=ticket,
+            legal_basis=legal_basis,
         )
         self._of_thread = threading.local()
         self._spends: list[tuple[float, float]] = []

@@ -20,6 +20,7 @@ from dpsynth.accounting.pld import PldAccountant
 from dpsynth.errors import InvalidInput, LedgerError, MissingExtra
 from dpsynth.integrations.shared_account import SharedAccount
 from dpsynth.ledger.ledger import Ledger
+from dpsynth.ledger.statement import BudgetPolicy
 
 try:
     from opacus import PrivacyEngine
@@ -42,7 +43,8 @@ class LedgerAccountant(IAccountant):  # type: ignore[misc]
     A training on sampled batches is charged as one event (epsilon, delta) at the delta that is named, which the budget
     must have set aside as event delta. It is paid in full once a step was taken: the total of a shorter training
     holds only if its length was fixed before. Without a delta, it is charged as if every batch held everybody: that
-    costs more for small batches, needs no delta, and steps not taken are free again.
+    costs more for small batches, needs no delta, and steps not taken are free again. Under the policy `plan`, the plan
+    must hold the training itself: `SelfComposedDpEvent(PoissonSampledDpEvent(rate, GaussianDpEvent(noise)), steps)`.
 
     Source: docs/how-to/one-ledger-for-the-shop.md.
     """
@@ -60,6 +62,8 @@ class LedgerAccountant(IAccountant):  # type: ignore[misc]
         delta: float | str | Decimal | None = None,
         rows_per_unit: int = 1,
         purpose: str = "",
+        ticket: str = "",
+        legal_basis: str = "",
     ) -> None:
         """Charge a training of `steps` steps to `dataset`, or refuse it.
 
@@ -74,6 +78,8 @@ class LedgerAccountant(IAccountant):  # type: ignore[misc]
             delta: of the training's own event; None to charge it without one.
             rows_per_unit: largest number of rows of one unit.
             purpose: why, for the ledger.
+            ticket: where it was decided, for the ledger.
+            legal_basis: the legal basis of the processing, for the ledger.
 
         Raises:
             BudgetExceeded: the training does not fit; no row may be read.
@@ -92,9 +98,12 @@ class LedgerAccountant(IAccountant):  # type: ignore[misc]
             purpose=purpose,
             rows_public=rows_public,
             rows_per_unit=rows_per_unit,
+            ticket=ticket,
+            legal_basis=legal_basis,
         )
         self.noise_multiplier, self.sample_rate, self.steps = noise_multiplier, sample_rate, steps
         self._delta = None if delta is None else exact_decimal("delta", delta)
+        self._is_planned = ledger.policy(dataset) is BudgetPolicy.PLAN
         self._taken = 0
         self._admitted = False
         self._closed = False
@@ -268,13 +277,23 @@ class LedgerAccountant(IAccountant):  # type: ignore[misc]
 
     def _whole_event(self) -> DpEvent:
         """Return what all steps are charged."""
+        step = _step_event(self.noise_multiplier, self.sample_rate)
+        if self._is_planned:
+            if self._account.rows_per_unit != 1 or self._delta is not None:
+                raise InvalidInput(
+                    "a plan holds the training itself, for units of one row and without a delta of its own"
+                )
+            return SelfComposedDpEvent(step, self.steps)
         if self._delta is None:
             return self._unsampled(self.steps)
         if not self._delta:
             raise InvalidInput("the delta of a training is above 0, or is left out")
-        step = _step_event(self.noise_multiplier, self.sample_rate)
         epsilon = PldAccountant().compose(step, self.steps).get_epsilon(self._delta)
         return self._account.event_of(epsilon_rounded_up(epsilon), self._delta)
+
+    @property
+    def _gives_back(self) -> bool:
+        return self._delta is None and not self._is_planned
 
     def _unsampled(self, steps: int) -> DpEvent:
         # A batch that may lack a row says no more about it than one that holds it, so sampling may be left out; then
@@ -316,7 +335,7 @@ class LedgerAccountant(IAccountant):  # type: ignore[misc]
         self._require_open()
         with self._lock:
             self._closed = True
-            event = self._unsampled(steps) if self._delta is None else self._reserved if steps else NoOpDpEvent()
+            event = self._unsampled(steps) if self._gives_back else self._reserved if steps else NoOpDpEvent()
             said = f"training, {self._taken} of {self.steps} steps taken"
             self._account.finish(self._token, event, what=said)
 

@@ -31,6 +31,8 @@ class SharedAccount:
         purpose: why, in words; may be empty.
         rows_public: that the number of rows is public. The tool uses it without protection, so it must be said.
         rows_per_unit: largest number of rows of one protected unit. The tool protects one row.
+        ticket: where the work was decided, as your own files name it; may be empty.
+        legal_basis: the legal basis of the processing, in words; may be empty.
 
     Raises:
         InvalidInput: the number of rows was not said to be public, or `rows_per_unit` is no positive whole number.
@@ -44,6 +46,8 @@ class SharedAccount:
     purpose: str = ""
     rows_public: bool = False
     rows_per_unit: int = 1
+    ticket: str = ""
+    legal_basis: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be charged rightly, before any work begins."""
@@ -87,6 +91,8 @@ class SharedAccount:
             unit=self.unit,
             # The noise of these tools is made of floating-point numbers: no certificate may rest on it.
             certifiable=False,
+            ticket=self.ticket,
+            legal_basis=self.legal_basis,
         )
 
     def begin(self, event: DpEvent, *, what: str, asked: str) -> OpenToken:

@@ -191,3 +191,45 @@ def test_a_race_without_end_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(declared_spend, "_ATTEMPTS", 2)
     with pytest.raises(LedgerError, match="declare the spend again"):
         declare(ledger, epsilon=2)
+
+
+class TestPopulations:
+    def test_every_population_is_charged_or_closed(self, path: Path) -> None:
+        with Ledger(path) as ledger:
+            ledger.link("visits", ["hospital", "registry"])
+            ledger.set_budget("hospital", PrivacyBudget(1, 0), UNIT)
+            ledger.set_budget("registry", PrivacyBudget(5, 0), UNIT)
+            made = declare_spend(ledger, "visits", tool="opendp", purpose="a histogram", epsilon=2, ticket="7")
+            assert made.overspent
+            assert (ledger.spent("hospital").epsilon, ledger.spent("registry").epsilon) == (1, 2)
+            (note,) = [entry for entry in ledger.entries() if entry.kind is EntryKind.NOTE]
+            assert note.dataset == "hospital"
+            with pytest.raises(LedgerError, match="declared before"):
+                declare_spend(ledger, "visits", tool="opendp", purpose="a histogram", epsilon=2, ticket="7")
+            ledger.verify()
+
+    def test_ticket_and_legal_basis_are_kept(self, ledger: Ledger) -> None:
+        declare(ledger, ticket="DP-12", legal_basis="consent")
+        assert (ledger.entries(DATASET)[1].ticket, ledger.entries(DATASET)[1].legal_basis) == ("DP-12", "consent")
+
+
+class TestPlans:
+    def test_a_plan_that_was_overspent_pays_for_nothing_more(self, ledger: Ledger) -> None:
+        ledger.set_budget("others", PrivacyBudget(1, "1e-6"), UNIT, policy="plan")
+        planned = [
+            ("one", GdpEvent(Fraction(1, 50))),
+            ("two", GdpEvent(Fraction(1, 50))),
+            ("three", LaplaceDpEvent(10.0)),
+        ]
+        ledger.lock_plan("others", planned)
+        assert not declare_spend(ledger, "others", tool="a tool", purpose="as planned", event=planned[0][1]).overspent
+        assert declare_spend(ledger, "others", tool="a tool", purpose="not planned", epsilon="0.01").overspent
+        for _, event in planned:
+            with pytest.raises(BudgetExceeded):
+                ledger.require_room("others", event, asked="what was planned")
+        ledger.verify()
+
+    def test_an_overspend_before_the_plan_is_told(self, ledger: Ledger) -> None:
+        ledger.set_budget("others", PrivacyBudget(1, "1e-6"), UNIT, policy="plan")
+        with pytest.raises(LedgerError, match="lock no plan"):
+            declare_spend(ledger, "others", tool="a tool", purpose="too early", epsilon="0.01")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget, epsilon_rounded_up
-from dpsynth.accounting.events import ApproximateDpEvent, GaussianDpEvent, PoissonSampledDpEvent
+from dpsynth.accounting.events import ApproximateDpEvent, GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
 from dpsynth.accounting.pld import PldAccountant
 from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError
 from dpsynth.ledger import EntryKind, Ledger
@@ -167,6 +167,25 @@ class TestCharge:
             )
 
 
+class TestPlan:
+    def test_a_planned_training_is_paid_by_its_plan(self, ledger: Ledger) -> None:
+        ledger.set_budget("planned", PrivacyBudget(3, "1e-5"), UNIT, policy="plan")
+        planned = SelfComposedDpEvent(PoissonSampledDpEvent(RATE, GaussianDpEvent(NOISE)), STEPS)
+        ledger.lock_plan("planned", [("a network", planned)])
+        said: dict[str, Any] = {"noise_multiplier": NOISE, "sample_rate": RATE, "steps": STEPS}
+        for wrong in ({"delta": "1e-6"}, {"rows_per_unit": 2}):
+            with pytest.raises(InvalidInput, match="a plan holds the training itself"):
+                LedgerAccountant(ledger, "planned", unit=UNIT, rows_public=True, **{**said, **wrong})
+        with LedgerAccountant(ledger, "planned", unit=UNIT, rows_public=True, ticket="DP-18", **said) as training:
+            model, optimizer, loader = training.make_private(**parts())
+            one_step(model, optimizer, loader)
+        with pytest.raises(BudgetExceeded):
+            LedgerAccountant(ledger, "planned", unit=UNIT, rows_public=True, **said)
+        reserved = [entry for entry in ledger.entries("planned") if entry.kind is EntryKind.RESERVE]
+        assert [(entry.ticket, entry.event) for entry in reserved] == [("DP-18", planned)]
+        ledger.verify()
+
+
 class TestSteps:
     def test_the_step_after_the_last_is_refused_before_it_is_made(self, ledger: Ledger) -> None:
         with accountant(ledger) as training:
@@ -218,11 +237,13 @@ class TestSteps:
         with accountant(ledger) as training:
             model, optimizer, loader = training.make_private(**parts())
             with BatchMemoryManager(data_loader=loader, max_physical_batch_size=2, optimizer=optimizer) as batches:
-                for _, (inputs, targets) in zip(range(3), batches, strict=False):
+                for inputs, targets in batches:
                     optimizer.zero_grad()
                     torch.nn.functional.mse_loss(model(inputs), targets).backward()
                     optimizer.step()
-            assert STEPS - 3 <= training.steps_left < STEPS
+                    if training.steps_left < STEPS and not optimizer._is_last_step_skipped:
+                        break
+            assert training.steps_left == STEPS - 1
 
     def test_a_closed_training_takes_no_step(self, ledger: Ledger) -> None:
         training = accountant(ledger)
