@@ -5,8 +5,9 @@
 Only the dictionary is read, never a row. It lists the values of most columns, or the smallest and largest number with
 single codes beside them; `N` means that a question does not apply, and becomes missing. What the dictionary cannot say
 stands in the tables below: which columns have an order, where numbers are cut, and what no record can be. Cuts are
-round numbers and the ages at which questions begin to apply. The rules are what the dictionary says behind `N`, and
-what its words mean: people in group quarters neither own nor rent, and a family has more persons than children.
+round numbers, the ages at which questions begin to apply, and for density the published logarithmic steps of NIST's
+report, rounded. The rules are what the dictionary says behind `N`, and what its words mean: people in group quarters
+neither own nor rent, and a family has more persons than children.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ WITHOUT_DOMAIN = {"INDP"}
 
 CUTS: dict[str, object] = {
     "AGEP": [0, 3, 5, 10, 15, 16, 17, 18, 20, 22, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 99],
-    "DENSITY": [16.3, 100, 500, 1000, 2000, 3000, 4000, 5000, 7500, 10000, 12500, 15000, 20000, 30000, 40000, 52864.7],
+    "DENSITY": [16.3, 150, 300, 475, 730, 1100, 1700, 2650, 4100, 6250, 9600, 14750, 22600, 34750, 52864.7],
     "PINCP": [-9000, 1, 2500, 5000, 10000, 15000, 20000, 25000, 30000, 40000, 50000, 60000, 80000, 100000, 150000,
               250000, 500000, 1341000],
-    "POVPIP": [0, 50, 100, 150, 200, 250, 300, 350, 400, 450, 501],
-    "PWGTP": [1, 10, 20, 30, 40, 50, 60, 70, 80, 100, 120, 150, 200, 300, 500, 1000, 9999],
-    "WGTP": [0, 10, 20, 30, 40, 50, 60, 70, 80, 100, 120, 150, 200, 300, 500, 1000, 9999],
+    "POVPIP": [*range(0, 500, 25), 501],
+    "PWGTP": [1, *range(10, 150, 10), 150, 175, 200, 250, 300, 400, 500, 1000, 9999],
+    "WGTP": [0, *range(10, 150, 10), 150, 175, 200, 250, 300, 400, 500, 1000, 9999],
 }  # fmt: skip
 
 ALSO_SPIKES = {"PINCP": [0]}

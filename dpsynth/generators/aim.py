@@ -6,7 +6,6 @@ Fine columns take part at several resolutions; see `multi_resolution`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -19,8 +18,9 @@ from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import MultiResolution, multi_resolution
 from dpsynth.generators.noisy_columns import as_measurements, expected_noise
+from dpsynth.generators.within_groups import COLUMNS_BESIDE_GROUPS, measure_within_groups
 from dpsynth.generators.working_domain import measure_working_domain
-from dpsynth.models import GraphicalModel, estimate
+from dpsynth.models import GraphicalModel, Measurement, estimate
 from dpsynth.models.pair_growth import pair_growth
 from dpsynth.progress import phase
 from dpsynth.schema.domain import Clique, Domain
@@ -29,10 +29,6 @@ from dpsynth.schema.schema import Schema
 _MEASUREMENTS_PER_COLUMN = 3
 _MOST_FITS = 60
 """Where more measurements than this are planned, several are chosen between two fits."""
-
-_SHARE_WITHIN_GROUPS = Fraction(1, 2)
-_CODES_WITHIN_GROUPS = 16
-"""A column has at most so many codes when it is measured together with the column that the workload groups by."""
 
 _LARGEST_TRIPLE = 0.3
 """Triples whose noise would add up to more than this share of the rows are no candidates."""
@@ -106,14 +102,21 @@ class AIM:
         """
         domain = curator.domain
         with curator.within(budget, purpose="fit aim") as session:
-            share = Fraction(str(self.column_share))
+            share, hub = Fraction(str(self.column_share)), curator.schema.workload.group_by
+            if hub is not None:
+                share *= COLUMNS_BESIDE_GROUPS
             working = measure_working_domain(session, curator.schema, share * session.mu_squared)
             answers = list(working.columns)
+            measurements = as_measurements(curator.schema, answers)
             resolutions = multi_resolution(curator.schema, answers, self.levels)
-            answers += _within_groups(session, curator.schema, resolutions)
-            model = _fitted(curator.schema, resolutions, answers)
-            model = self._improve(session, curator.schema, resolutions, model, answers)
-        model = _fitted(curator.schema, resolutions, answers, warm_start=model, tolerance=_FINAL_TOLERANCE)
+            model = _fitted(resolutions, measurements)
+            if hub is not None:
+                for answer, measurement in measure_within_groups(session, hub, resolutions, model):
+                    answers.append(answer)
+                    measurements.append(measurement)
+                model = _fitted(resolutions, measurements)
+            model = self._improve(session, curator.schema, resolutions, model, answers, measurements)
+        model = _fitted(resolutions, measurements, warm_start=model, tolerance=_FINAL_TOLERANCE)
         return FittedGraphicalModel(
             schema=curator.schema,
             model=model,
@@ -139,8 +142,9 @@ class AIM:
         resolutions: MultiResolution,
         model: GraphicalModel,
         answers: list[NoisyMarginal],
+        measurements: list[Measurement],
     ) -> GraphicalModel:
-        """Run the rounds: append what was measured to `answers` and return the last model."""
+        """Run the rounds: append what was measured to `answers` and `measurements`, and return the last model."""
         planned, workload = self._planned_measurements(schema.domain), schema.workload
         batch = math.ceil(planned / _MOST_FITS)
         each = session.remaining_mu_squared / planned
@@ -167,12 +171,12 @@ class AIM:
                     part = session.remaining_mu_squared / left if last else (spend - for_choices) / count
                     answers.append(session.measure(clique, part, groupings=resolutions.groupings))
                     advance(1)
+                measurements += as_measurements(schema, answers[-count:])
                 if last:
                     break
                 model = _fitted(
-                    schema,
                     resolutions,
-                    answers,
+                    measurements,
                     warm_start=model,
                     tolerance=_LOOSE_TOLERANCE,
                     iterations=_LOOSE_ITERATIONS,
@@ -183,38 +187,9 @@ class AIM:
         return model
 
 
-def _within_groups(session: MarginalSession, schema: Schema, resolutions: MultiResolution) -> Iterator[NoisyMarginal]:
-    """Yield every other column joined with the one that the workload groups by; nothing if it groups by none.
-
-    Within each group even a single column is a pair, and none of them can be left to chance: a column that is never
-    measured with the group looks the same in all groups. Columns stand at their finest version of few enough codes.
-
-    Privacy: a fixed part of what remains, in shares that follow from public sizes (see `measure_working_domain`).
-    """
-    hub, domain = schema.workload.group_by, resolutions.domain
-    if hub is None:
-        return
-    versions: dict[str, list[str]] = {}
-    for name in domain.names:
-        versions.setdefault(resolutions.column(name), []).append(name)
-    coarse = [
-        next((name for name in chain if domain.size(name) <= _CODES_WITHIN_GROUPS), chain[-1])
-        for column, chain in versions.items()
-        if column != hub
-    ]
-    pairs = [domain.canonical((hub, name)) for name in coarse]
-    parts = [round(1000 * domain.cells(pair) ** (2 / 3)) for pair in pairs]
-    spend = _SHARE_WITHIN_GROUPS * session.remaining_mu_squared
-    with phase("measure columns within groups", len(pairs)) as advance:
-        for pair, part in zip(pairs, parts, strict=True):
-            yield session.measure(pair, spend * part / sum(parts), groupings=resolutions.groupings)
-            advance(1)
-
-
 def _fitted(
-    schema: Schema,
     resolutions: MultiResolution,
-    answers: list[NoisyMarginal],
+    measurements: list[Measurement],
     *,
     warm_start: GraphicalModel | None = None,
     tolerance: float = 1e-3,
@@ -222,7 +197,7 @@ def _fitted(
 ) -> GraphicalModel:
     return estimate(
         resolutions.domain,
-        as_measurements(schema, answers),
+        measurements,
         warm_start=warm_start,
         tolerance=tolerance,
         iterations=iterations,

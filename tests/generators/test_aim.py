@@ -6,10 +6,24 @@ from typing import Any
 
 import pytest
 
+from dpsynth.curator import Curator
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.aim import AIM
 from dpsynth.generators.independent import Independent
-from tests.generators.planted import NAMES, fitted, open_curator, pair_error, purposes, share_spent
+from dpsynth.ledger import Ledger
+from dpsynth.randomness import SeededNoise
+from dpsynth.schema.schema import Schema
+from tests.generators.planted import (
+    BUDGET,
+    NAMES,
+    SCHEMA,
+    fitted,
+    open_curator,
+    pair_error,
+    planted_table,
+    purposes,
+    share_spent,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +74,21 @@ def test_the_model_stays_within_its_limit() -> None:
     wider = fitted(AIM(largest_model=200), open_curator())  # small domain: the bound is met exactly
     assert wider.model.size <= 200
     assert any(len(answer.clique) == 2 for answer in wider.measurements)
+
+
+def test_every_column_that_a_group_leaves_open_is_measured_within_groups() -> None:
+    """`second` follows from `first`, so its pair with the group would tell nothing."""
+    settings = (
+        "dpsynth:\n  workload: {group_by: first}\n  constraints:\n"
+        "  - {column: first, determines: second, mapping: {a: a, b: b, c: c, d: d}}\n"
+    )
+    schema = Schema.from_text(SCHEMA.to_yaml().replace("dpsynth:\n", settings, 1))
+    ledger = Ledger("sqlite://")
+    ledger.set_budget("planted", BUDGET, unit="one row")
+    table = planted_table()
+    table["second"] = table["first"]
+    curator = Curator.open(table, schema, ledger=ledger, noise=SeededNoise(1))
+    made = fitted(AIM(), curator)
+    first = [answer.clique for answer in made.measurements[len(NAMES) : len(NAMES) + 3]]
+    assert first == [("first", "third"), ("first", "fourth"), ("first", "fifth")]
+    assert 0.98 <= share_spent(curator) <= 1
