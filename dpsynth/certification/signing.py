@@ -22,6 +22,7 @@ import rfc8785
 
 from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import BundleError
+from dpsynth.ledger.home import default_home
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -30,16 +31,6 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "urn:dpsynth:certificate:1"
 KEY_FILE = "signing-key.pem"
-
-
-def default_home() -> Path:
-    """Return the folder for what outlives a release: $DPSYNTH_HOME, else `dpsynth` in the user's XDG data folder."""
-    chosen = os.environ.get("DPSYNTH_HOME")
-    if chosen:
-        return Path(chosen).expanduser()
-    data = os.environ.get("XDG_DATA_HOME")
-    base = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
-    return base / "dpsynth"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from dpsynth.certification.signing import default_home
 from dpsynth.ledger import Ledger
+from dpsynth.ledger.home import default_home
 
 LEDGER_VARIABLE = "DPSYNTH_LEDGER"
 

@@ -81,6 +81,9 @@ class Journal:
         rows = store.rows(1)
         self._books = checked_books(rows)
         self._compare(rows, witnessed)
+        if self._witness is not None and self._books.head not in {*witnessed, EMPTY_HEAD}:
+            # Written elsewhere, or before the witness was lost: whoever has read it shall miss it.
+            self._witness.record(self._books.head)
 
     def reading(self) -> Books:
         """Return the books after what others have written meanwhile; do not change them."""

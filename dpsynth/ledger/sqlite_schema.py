@@ -6,10 +6,10 @@ import sqlite3
 import time
 
 from dpsynth.errors import LedgerCorrupted, LedgerUnavailable
+from dpsynth.ledger.migrations import STORE_VERSION
 from dpsynth.ledger.sqlite_faults import BUSY_SECONDS
 
 APPLICATION_ID = 0x64707379  # "dpsy", in the header of the file
-STORE_VERSION = 1
 
 _TABLE = """CREATE TABLE entry (
   entry_index INTEGER PRIMARY KEY CHECK (entry_index >= 1),
@@ -55,9 +55,20 @@ def prepare(driver: sqlite3.Connection, name: str) -> None:
             for statement in (_TABLE, *_TRIGGERS.values()):
                 driver.execute(statement)
             driver.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            driver.execute(f"PRAGMA user_version = {STORE_VERSION}")
+            write_version(driver)
         driver.execute("COMMIT")
     _use_log(driver, name)
+
+
+def version_of(driver: sqlite3.Connection) -> int:
+    """Return the version of the store, as the header of the file says it."""
+    (version,) = driver.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def write_version(driver: sqlite3.Connection) -> None:
+    """Write this version into the header of the file."""
+    driver.execute(f"PRAGMA user_version = {STORE_VERSION}")
 
 
 def inspect(driver: sqlite3.Connection, name: str) -> None:
@@ -78,10 +89,9 @@ def inspect(driver: sqlite3.Connection, name: str) -> None:
 def _holds_entries(driver: sqlite3.Connection, name: str) -> bool:
     (objects,) = driver.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (application,) = driver.execute("PRAGMA application_id").fetchone()
-    (version,) = driver.execute("PRAGMA user_version").fetchone()
     if objects and application != APPLICATION_ID:
         raise LedgerCorrupted(f"{name} is not a ledger: it is an SQLite file that holds something else")
-    if objects and version > STORE_VERSION:
+    if objects and version_of(driver) > STORE_VERSION:
         raise LedgerUnavailable(f"the ledger {name} was made by a later version of dpsynth; upgrade to open it")
     return bool(objects)
 

@@ -22,8 +22,9 @@ from sqlalchemy.pool import NullPool, StaticPool
 from dpsynth.errors import LedgerUnavailable
 from dpsynth.ledger.chain import StoredEntry
 from dpsynth.ledger.filesystem import usable_file
+from dpsynth.ledger.migrations import STORE_VERSION, upgrade
 from dpsynth.ledger.sqlite_faults import BUSY_SECONDS, plain_faults
-from dpsynth.ledger.sqlite_schema import inspect, prepare
+from dpsynth.ledger.sqlite_schema import inspect, prepare, version_of, write_version
 from dpsynth.ledger.witness import witness_beside
 
 _ENTRY = Table(
@@ -71,6 +72,8 @@ class SqliteStore:
         self._engine = _engine(self._path)
         with plain_faults(self.name), self._engine.connect() as connection:
             prepare(_driver(connection), self.name)
+            if version_of(_driver(connection)) < STORE_VERSION:
+                self._upgrade(connection)
         self.inspect()
 
     @property
@@ -114,6 +117,14 @@ class SqliteStore:
     def close(self) -> None:
         """Close the connection that memory needs; a file has none open."""
         self._engine.dispose()
+
+    def _upgrade(self, connection: Connection) -> None:
+        with connection.begin():
+            # Another process may have been faster.
+            version = version_of(_driver(connection))
+            if version < STORE_VERSION:
+                upgrade(connection, version)
+                write_version(_driver(connection))
 
     def _copy_log(self, connection: Connection) -> None:
         # The entry is safe in the log; a copy that fails or is held up by a reader is made by the next commit.

@@ -15,6 +15,8 @@ from dpsynth.errors import InvalidInput
 from dpsynth.ledger.chain import StoredEntry
 
 _EXAMPLE = "'sqlite:///ledger.db'"
+_TEAM = "'postgresql://role@host/database'"
+_POSTGRES = frozenset(["postgresql", "postgres"])
 _MEMORY = frozenset(["sqlite://", "sqlite:///:memory:", ":memory:"])
 
 
@@ -71,18 +73,50 @@ class LedgerStore(Protocol):
 
 
 def open_store(url: str | os.PathLike[str], *, create: bool) -> LedgerStore:
-    """Return the store at `url`: a path, `sqlite:///path` or `sqlite://` (in memory).
+    """Return the store at `url`: a path, `sqlite:///path`, `sqlite://` (in memory), or `postgresql://role@host/database`.
+
+    Only an SQLite file can be made in passing; the tables on a server are made once, by `make_store`.
 
     Raises:
         InvalidInput: another kind of URL.
         LedgerUnavailable: there is nothing that can be opened, or made where `create` is set.
         LedgerCorrupted: what is there is not a ledger.
+        MissingExtra: a ledger on PostgreSQL needs the extra of that name.
     """
+    if _is_postgres(url):
+        from dpsynth.ledger.postgres_store import PostgresStore
+
+        return PostgresStore(str(url))
     path = _path_of(url)
     # SQLAlchemy is loaded with the first ledger, not with the package.
     from dpsynth.ledger.sqlite_store import SqliteStore
 
     return SqliteStore(path, create=create)
+
+
+def make_store(url: str | os.PathLike[str], *, writer: str | None = None) -> None:
+    """Make the store at `url`, or bring one of an earlier version to this one; entries stay as they are.
+
+    Args:
+        url: as in `open_store`; for PostgreSQL with the role that owns the tables, or shall own them.
+        writer: the role that may append from then on, for PostgreSQL; it must be there already.
+
+    Raises:
+        InvalidInput: another kind of URL, or `writer` cannot be used.
+        LedgerUnavailable: it cannot be made here.
+    """
+    if _is_postgres(url):
+        from dpsynth.ledger.postgres_store import make_postgres_ledger
+
+        make_postgres_ledger(str(url), writer)
+    elif writer is not None:
+        raise InvalidInput("only a ledger on PostgreSQL has a role that writes; a file has permissions")
+    else:
+        open_store(url, create=True).close()
+
+
+def _is_postgres(url: str | os.PathLike[str]) -> bool:
+    return isinstance(url, str) and url.partition("://")[0] in _POSTGRES and "://" in url
 
 
 def _path_of(url: str | os.PathLike[str]) -> Path | None:
@@ -96,10 +130,8 @@ def _path_of(url: str | os.PathLike[str]) -> Path | None:
         if text.startswith(("sqlite:", "file:")):
             raise InvalidInput(f"'{text}' is not the URL of a ledger; write {_EXAMPLE}")
         return Path(text).expanduser()
-    if scheme.startswith("postgres"):
-        raise InvalidInput(f"a ledger on PostgreSQL comes with a later version; use {_EXAMPLE} today")
     if scheme != "sqlite":
-        raise InvalidInput(f"a ledger cannot be kept on '{scheme}'; use {_EXAMPLE}")
+        raise InvalidInput(f"a ledger cannot be kept on '{scheme}'; use {_EXAMPLE} or {_TEAM}")
     if not rest.startswith("/") or rest == "/" or "?" in rest:
         raise InvalidInput(f"'{text}' is not the URL of a ledger; write {_EXAMPLE}, or sqlite:////absolute/ledger.db")
     return Path(rest[1:]).expanduser()

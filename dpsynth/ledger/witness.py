@@ -54,6 +54,7 @@ class HeadWitness:
         A failure is passed over: the entry itself is on disk and counts, and the next head speaks for this one too.
         """
         with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 # The line starts with the line break, so that a torn line before it stays apart.

@@ -9,7 +9,10 @@ import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.ledger import Ledger
+from tests.ledger.places import kept, place, postgres_place, postgres_server
 from tests.ledger.requests_for_tests import DATASET, UNIT
+
+__all__ = ["kept", "ledger", "path", "place", "postgres_place", "postgres_server"]
 
 
 @pytest.fixture

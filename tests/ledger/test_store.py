@@ -50,8 +50,8 @@ def test_memory(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://host/ledger", "PostgreSQL comes with a later version"),
-        ("postgres+psycopg://host/ledger", "PostgreSQL comes with a later version"),
+        ("postgresql://host", "names a database"),
+        ("postgres+psycopg://host/ledger", "cannot be kept on 'postgres\\+psycopg'"),
         ("mysql://host/ledger", "cannot be kept on 'mysql'"),
         ("https://host/ledger", "cannot be kept on 'https'"),
         ("sqlite:ledger.db", "not the URL of a ledger"),
