@@ -11,8 +11,9 @@ import typer
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.cli.console import OUT, print_json
 from dpsynth.cli.ledger_account import print_account
-from dpsynth.cli.places import open_ledger
+from dpsynth.cli.places import default_ledger_url, open_ledger
 from dpsynth.errors import InvalidInput
+from dpsynth.ledger.store import is_postgres, make_store
 from dpsynth.oversight.account import accounts
 from dpsynth.oversight.requests import requests_in
 from dpsynth.oversight.timeline import Period, timeline
@@ -53,8 +54,23 @@ def budget(
 
 
 @app.command()
-def init(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
-    """Make an empty ledger, or check the one that is there; budgets come next."""
+def init(
+    ledger: LedgerOption = None,
+    writer: Annotated[
+        str | None,
+        typer.Option(help="PostgreSQL: the role that may append. Run as the owner of the tables; entries stay."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an empty ledger, bring an older one up to date, or check the one that is there; budgets come next."""
+    url = default_ledger_url() if ledger is None else ledger
+    if is_postgres(url):
+        make_store(url, writer=writer)
+        said = f"made; open it as {writer or 'the role that appends'}, not as its owner"
+        print_json({"made": True, "writer": writer}) if as_json else OUT.print(said, markup=False)
+        return
+    if writer is not None:
+        raise InvalidInput("only a ledger on PostgreSQL has a role that writes; a file has permissions")
     with open_ledger(ledger) as books:
         head, found = books.head(), books.datasets()
         if as_json:

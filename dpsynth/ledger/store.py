@@ -83,7 +83,7 @@ def open_store(url: str | os.PathLike[str], *, create: bool) -> LedgerStore:
         LedgerCorrupted: what is there is not a ledger.
         MissingExtra: a ledger on PostgreSQL needs the extra of that name.
     """
-    if _is_postgres(url):
+    if is_postgres(url):
         from dpsynth.ledger.postgres_store import PostgresStore
 
         return PostgresStore(str(url))
@@ -105,7 +105,7 @@ def make_store(url: str | os.PathLike[str], *, writer: str | None = None) -> Non
         InvalidInput: another kind of URL, or `writer` cannot be used.
         LedgerUnavailable: it cannot be made here.
     """
-    if _is_postgres(url):
+    if is_postgres(url):
         from dpsynth.ledger.postgres_store import make_postgres_ledger
 
         make_postgres_ledger(str(url), writer)
@@ -115,7 +115,8 @@ def make_store(url: str | os.PathLike[str], *, writer: str | None = None) -> Non
         open_store(url, create=True).close()
 
 
-def _is_postgres(url: str | os.PathLike[str]) -> bool:
+def is_postgres(url: str | os.PathLike[str]) -> bool:
+    """Whether `url` names a ledger on PostgreSQL."""
     return isinstance(url, str) and url.partition("://")[0] in _POSTGRES and "://" in url
 
 

@@ -339,3 +339,23 @@ def test_the_witness_belongs_to_the_user_and_to_the_place(postgres_place: Postgr
     assert with_password.witness_path == store.witness_path
     for opened in (store, with_password):
         opened.close()
+
+
+def test_the_command_makes_the_tables_and_lets_the_writer_in(
+    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dpsynth.cli import main
+
+    monkeypatch.setenv("DPSYNTH_HOME", str(tmp_path / "home"))
+    database = postgres_server.new_database()
+    for arguments in (
+        ["init", "--ledger", postgres_server.url(database, OWNER), "--writer", WRITER],
+        ["budget", "patients", "--epsilon", "1", "--delta", "0", "--ledger", postgres_server.url(database)],
+        ["verify", "--ledger", postgres_server.url(database)],
+    ):
+        monkeypatch.setattr("sys.argv", ["dpsynth", "ledger", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code in {0, None}, capsys.readouterr()
+    assert f"open it as {WRITER}" in (said := capsys.readouterr().out)
+    assert "verified 1 entries" in said
