@@ -11,7 +11,7 @@ from dpsynth.export import export_withheld
 from dpsynth.generators.independent import Independent
 from dpsynth.generators.mwem import MWEM
 from dpsynth.ledger import Ledger
-from dpsynth.oversight import timeline, what_if
+from dpsynth.oversight import audit_ledger, timeline, what_if
 from dpsynth.release import release
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
@@ -31,6 +31,7 @@ __all__ = [
     "Schema",
     "SyntheticTable",
     "__version__",
+    "audit_ledger",
     "discover_categories",
     "export_withheld",
     "release",

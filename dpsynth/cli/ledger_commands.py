@@ -11,6 +11,7 @@ import typer
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.cli.console import OUT, print_json
 from dpsynth.cli.ledger_account import print_account
+from dpsynth.cli.ledger_files import audit, export
 from dpsynth.cli.places import default_ledger_url, open_ledger
 from dpsynth.errors import InvalidInput
 from dpsynth.ledger.store import is_postgres, make_store
@@ -178,3 +179,7 @@ def recover(
     for entry in settled:
         OUT.print(f"settled in full: release {entry.release_id} of data set '{entry.dataset}'", markup=False)
     OUT.print(f"settled {len(settled)} interrupted release(s) at full cost")
+
+
+app.command("export")(export)
+app.command("audit")(audit)

@@ -71,6 +71,19 @@ def epsilon_of(budget: AdaptiveFilter, cost: PrivacyCost) -> Decimal | None:
     return epsilon_rounded_up(min(found)) if found else None
 
 
+def epsilon_by_sums(cost: PrivacyCost, delta: Decimal) -> float:
+    """Return the smallest epsilon at `delta` that the exact sums of `cost` prove; infinity where they prove none."""
+    left = Fraction(delta) - cost.delta
+    if left < 0:
+        return math.inf
+    proven: list[Fraction | float] = [] if cost.epsilon is None else [cost.epsilon]
+    if left > 0 and cost.mu_squared is not None:
+        proven.append(epsilon_from_mu_squared(cost.mu_squared, left))
+    if left > 0 and cost.rho is not None:
+        proven.append(epsilon_from_rho(cost.rho, left))
+    return float(min(proven, default=math.inf))
+
+
 def cost_in_words(cost: PrivacyCost) -> str:
     """Return a cost in words: by squared mu, where it has one, or by rho."""
     if cost == ZERO_COST:

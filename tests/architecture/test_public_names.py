@@ -14,6 +14,7 @@ PUBLIC = [
     "Schema",
     "SyntheticTable",
     "__version__",
+    "audit_ledger",
     "discover_categories",
     "export_withheld",
     "release",

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from dpsynth.accounting.events import GdpEvent
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import DpEvent, GdpEvent
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.ledger import Ledger
 from tests.cli.command_line import Run
+
+SMALL = GdpEvent(Fraction(1, 100))
 
 
 @pytest.fixture
@@ -20,12 +24,12 @@ def books(run: Run, tmp_path: Path) -> Ledger:
     return Ledger(f"sqlite:///{tmp_path / 'home' / 'ledger.db'}")
 
 
-def reserve(books: Ledger, release_id: str) -> object:
+def reserve(books: Ledger, release_id: str, event: DpEvent = SMALL) -> object:
     return books.reserve(
         "clinic",
         release_id=release_id,
         purpose="fit mwem",
-        event=GdpEvent(Fraction(1, 100)),
+        event=event,
         asked="epsilon 0.6, delta 1e-06",
         unit="one row",
         certifiable=True,
@@ -141,3 +145,31 @@ def test_budget_and_recover_speak_json(run: Run, books: Ledger) -> None:
     assert (same["data_set"], same["budget_epsilon"], same["budget_delta"]) == ("clinic", "2", "0.00001")
     settled = json.loads(run("ledger", "recover", "--older-than-minutes", 0, "--json").out)
     assert settled == {"settled": 1, "releases": [{"release": "crashed", "data_set": "clinic"}]}
+
+
+def test_export_and_audit(run: Run, books: Ledger, tmp_path: Path) -> None:
+    event = GdpEvent(mu_squared_from_budget(PrivacyBudget("0.6", "1e-6")))
+    with books:
+        for release_id in ("first", "second"):
+            books.settle(books.open(reserve(books, release_id, event)), [("all", event)])  # type: ignore[arg-type]
+        head = books.head()
+    out = tmp_path / "ledger.jsonl"
+    exported = run("ledger", "export", out, "--sign", "--json")
+    assert json.loads(exported.out)["entries"] == head.index
+    audited = run("ledger", "audit", out, "--head", f"{head.index}:{head.digest}")
+    assert audited.code == 0, audited.out
+    assert "every check holds" in audited.out
+    lines = out.read_text("utf-8").splitlines()
+    out.write_text("\n".join(lines[:5] + lines[6:]) + "\n", encoding="utf-8")
+    refused = run("ledger", "audit", out, "--json")
+    assert refused.code == 3
+    assert "entry 5 is missing" in json.loads(refused.out)["problems"][0]
+    assert "problem" in refused.err
+    assert run("ledger", "export", tmp_path / "l.csv", "--format", "csv").code == 0
+    entry = run("ledger", "export", tmp_path / "l.yaml", "--format", "registry", "--dataset", "clinic", "--json")
+    assert json.loads(entry.out)["blanks"] > 5
+    for wrong in (("--format", "registry"), ("--dataset", "clinic"), ("--format", "csv", "--sign")):
+        assert run("ledger", "export", tmp_path / "x", *wrong).code == 2
+    for wrong in ("1", "x:y", f"1:{'a' * 63}"):
+        assert run("ledger", "audit", out, "--head", wrong).code == 2
+    assert run("ledger", "export", out).code == 2

@@ -54,6 +54,19 @@ def test_in_no_file_log_or_message_of_a_release(
         screens.append(run("verify", out))
         assert screens[-1].code == 0, screens[-1].err
     screens.append(run("ledger", "show"))
+    for form, options in (("jsonl", ("--sign",)), ("csv", ()), ("registry", ("--dataset", "clinic"))):
+        screens.append(run("ledger", "export", tmp_path / f"ledger.{form}", "--format", form, *options))
+        assert screens[-1].code == 0, screens[-1].err
+    for view in (
+        ("show", "--json"),
+        ("timeline", "--json"),
+        ("what-if", "clinic", "--release", "a:epsilon=1,delta=1e-6"),
+    ):
+        screens.append(run("ledger", *view))
+        assert screens[-1].code == 0, screens[-1].err
+    folders = [part for number in range(2) for part in ("--artefacts", tmp_path / f"release{number}")]
+    screens.append(run("ledger", "audit", tmp_path / "ledger.jsonl", *folders))
+    assert screens[-1].code == 0, screens[-1].out
     assert assert_clean(tmp_path, but={data, schema_file}) > 20
     said = caplog.text + "".join(screen.out + screen.err for screen in screens)
     assert CANARY not in said

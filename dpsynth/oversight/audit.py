@@ -1,0 +1,167 @@
+"""Audits an exported ledger offline: with the file alone or, better, with the signer's public key and the releases.
+
+An audit never stops at the first thing that is wrong. It reads on, and says in words what is wrong and where.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from dpsynth.certification import layout
+from dpsynth.certification.signing import key_id_of
+from dpsynth.certification.verify import verify_release
+from dpsynth.errors import BundleError, DpsynthError, InvalidInput
+from dpsynth.ledger import EntryKind, Head
+from dpsynth.ledger.chain import is_digest
+from dpsynth.oversight.audit_chain import (
+    FoundChain,
+    KnownHead,
+    chain_problems,
+    head_problems,
+    seal_problems,
+    signer_of,
+    sorted_lines,
+)
+from dpsynth.oversight.audit_costs import Replay, asked_problems, recomputed, replay
+from dpsynth.oversight.audit_report import AuditCheck, LedgerAudit, RecomputedCost
+from dpsynth.oversight.json_lines import read_lines
+
+PathLike = str | os.PathLike[str]
+
+
+def audit_ledger(
+    file: PathLike,
+    *,
+    public_key: PathLike | None = None,
+    expected_head: tuple[int, str] | None = None,
+    artefacts: Iterable[PathLike] = (),
+    release_key: PathLike | None = None,
+) -> LedgerAudit:
+    """Return everything that holds and does not hold about a ledger that was exported as JSON lines.
+
+    Checks every line, the order, every digest, the head against all heads that are known, the signature, that every
+    entry was legal where it stands, that no budget was exceeded at any prefix, and every epsilon, computed again from
+    the events by Renyi divergences and by privacy-loss distributions beside the exact sums. Nothing about the ledger
+    makes it raise: what is wrong is in `problems`.
+
+    Args:
+        file: what `dpsynth ledger export` wrote, or `ledger.jsonl` of a release.
+        public_key: PEM file of the key that has to have signed the head, obtained by another way than the file.
+        expected_head: index and digest that are known from elsewhere, such as a letter.
+        artefacts: release folders, or folders that hold some; each is verified, and its certificate compared.
+        release_key: PEM file of the key that has to have signed the releases; `public_key` if not given.
+
+    Raises:
+        InvalidInput: the file, the key or a folder cannot be read at all.
+    """
+    path = Path(file)
+    public_pem = None if public_key is None else _key(Path(public_key))
+    folders = [folder for place in artefacts for folder in _release_folders(Path(place))]
+    chain = sorted_lines(read_lines(path))
+    found = replay(chain.in_order())
+    settled = {entry.reservation or 0: entry for entry in found.entries if entry.kind is EntryKind.SETTLE}
+    costs, cost_problems = recomputed(found.books, settled)
+    known = [] if expected_head is None else [KnownHead(Head(*expected_head), "the head that was given")]
+    known += [head for folder in folders for head in _heads_of(folder)]
+    checks = [
+        _check("lines", _lines_in_words(chain, found), [*chain.line_problems, *found.unreadable]),
+        _check("chain", "every digest follows from the content and from the entry before it", chain_problems(chain)),
+        _check("head", _heads_in_words(chain, known), head_problems(chain, known)),
+        _check("signature", _signature_in_words(chain, public_pem), seal_problems(chain, public_pem)),
+        _check("order of entries", "every entry was legal where it stands", found.illegal),
+        _check("budgets", "no budget was exceeded after any entry", [*found.overspent]),
+        _check("charges", "what was asked for was charged", asked_problems(found.entries)),
+        _check("costs", _costs_in_words(costs), cost_problems),
+    ]
+    if folders:
+        key = release_key if release_key is not None else public_key
+        problems = [problem for folder in folders for problem in _artefact_problems(folder, chain, key)]
+        checks.append(_check("artefacts", f"{len(folders)} release folders were verified and compared", problems))
+    return LedgerAudit(path.name, len(chain.entries), chain.head, tuple(checks), tuple(costs))
+
+
+def _check(name: str, explanation: str, problems: Sequence[str]) -> AuditCheck:
+    return AuditCheck(name, not problems, explanation, tuple(problems))
+
+
+def _lines_in_words(chain: FoundChain, found: Replay) -> str:
+    whole = f"{len(chain.entries):,} entries were read"
+    if not found.missing:
+        return whole
+    return f"{whole}; of {found.missing:,} the file holds only digests, so what they say could not be checked"
+
+
+def _heads_in_words(chain: FoundChain, known: Sequence[KnownHead]) -> str:
+    sources = len(known) + (chain.stated is not None)
+    if not sources:
+        return "nothing says where the ledger should end; give a head that is known from elsewhere"
+    return f"the ledger was compared with {sources} known head{'' if sources == 1 else 's'}"
+
+
+def _signature_in_words(chain: FoundChain, public_pem: bytes | None) -> str:
+    signer = signer_of(chain)
+    if public_pem is not None:
+        return f"the head has to be signed by key {key_id_of(public_pem)[:16]}"
+    if not signer:
+        return "the file is not signed, and no public key was given"
+    return f"signed by key {signer[:16]}, which nobody has vouched for: give the public key"
+
+
+def _costs_in_words(costs: Sequence[RecomputedCost]) -> str:
+    single = sum(bool(cost.release) for cost in costs)
+    return f"{len(costs) - single} totals and {single} releases were computed again by two accountants beside the sums"
+
+
+def _key(path: Path) -> bytes:
+    try:
+        pem = path.read_bytes()
+        key_id_of(pem)
+    except OSError as fault:
+        raise InvalidInput(f"the public key {path} cannot be read: {fault.strerror}") from fault
+    except BundleError as fault:
+        raise InvalidInput(f"{path} does not hold an Ed25519 public key in PEM form") from fault
+    return pem
+
+
+def _release_folders(place: Path) -> list[Path]:
+    if (place / layout.CERTIFICATE).is_file():
+        return [place]
+    try:
+        inside = sorted(folder for folder in place.iterdir() if (folder / layout.CERTIFICATE).is_file())
+    except OSError as fault:
+        raise InvalidInput(f"{place} is not a folder that can be read") from fault
+    if not inside:
+        raise InvalidInput(f"{place} is no release folder and holds none")
+    return inside
+
+
+def _heads_of(folder: Path) -> Iterator[KnownHead]:
+    stated = _ledger_section(folder)
+    index, digest = stated.get("head_index"), stated.get("head_digest")
+    if isinstance(index, int) and not isinstance(index, bool) and index > 0 and is_digest(digest):
+        yield KnownHead(Head(index, str(digest)), f"the certificate in {folder.name}")
+
+
+def _artefact_problems(folder: Path, chain: FoundChain, key: PathLike | None) -> Iterator[str]:
+    try:
+        verification = verify_release(folder, public_key=None if key is None else Path(key))
+        yield from (f"release folder {folder.name}: {problem}" for problem in verification.problems)
+    except DpsynthError as fault:
+        yield f"release folder {folder.name}: {fault}"
+    digests = {entry.digest for entry in chain.entries.values()}
+    listed = _ledger_section(folder).get("entries")
+    unknown = [digest for digest in listed if digest not in digests] if isinstance(listed, list) else []
+    if unknown:
+        yield f"release folder {folder.name}: {len(unknown)} of its ledger entries are not in this ledger"
+
+
+def _ledger_section(folder: Path) -> Mapping[str, object]:
+    try:
+        content = json.loads((folder / layout.CERTIFICATE).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    section = content.get("ledger") if isinstance(content, dict) else None
+    return section if isinstance(section, dict) else {}
