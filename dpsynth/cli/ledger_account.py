@@ -9,33 +9,41 @@ from dpsynth.oversight.amounts import bar, percent
 _BAR = 30
 
 
-def print_account(account: DatasetAccount, *, last: int) -> None:
-    """Print one data set and one block per release, the `last` ones or all where that is 0."""
+def print_account(account: DatasetAccount) -> None:
+    """Print one budget and one block per release that the account lists."""
     OUT.print(f"\n[bold]{account.data_set}[/]  budget {account.budget}")
     if account.budget_epsilon is not None:
         OUT.print(f"    used     [cyan]{bar(account.spent_share, _BAR)}[/] {percent(account.spent_share)}")
     _print_fact("spent", account.spent)
     _print_fact("left", account.left)
     _print_fact("protects", account.protects)
+    if account.data_sets != (account.data_set,):
+        _print_fact("members", ", ".join(account.data_sets) or "none yet")
+    if account.policy != "adaptive":
+        listed = "no list is locked yet" if account.plan_epsilon is None else f"epsilon {account.plan_epsilon} in all"
+        _print_fact("policy", f"{account.policy}: {listed}")
     if not account.releases:
         OUT.print("  no release yet")
-    hidden = max(0, len(account.releases) - last) if last else 0
+    hidden = account.release_count - len(account.releases)
     if hidden:
         OUT.print(f"\n  {hidden:,} earlier releases; --last 0 shows all of them")
     notes: dict[str, list[NoteLine]] = {}
     for note in account.notes:
         notes.setdefault(note.release, []).append(note)
-    for line in account.releases[hidden:]:
-        _print_release(line, notes.get(line.release, []))
-    for note in notes.get("", [])[-last:]:
+    for line in account.releases:
+        _print_release(line, notes.get(line.release, []), on="" if line.data_set == account.data_set else line.data_set)
+    for note in notes.get("", []):
         OUT.print(f"\n  note, {_moment(note.time)}: {note.note}", markup=False)
 
 
-def _print_release(line: ReleaseLine, notes: list[NoteLine]) -> None:
+def _print_release(line: ReleaseLine, notes: list[NoteLine], *, on: str) -> None:
     asked = "" if line.questions is None else f", questions asked: {line.questions}"
     seeded = "" if line.certifiable else ", seeded noise: never certifiable"
     OUT.print(f"\n  [bold]{line.release[:12]}[/]  {_moment(line.time)}", end="")
     OUT.print(f" by {line.by}: {line.purpose}", markup=False)
+    _print_fact("data set", on)
+    _print_fact("ticket", line.ticket)
+    _print_fact("basis", line.legal_basis)
     _print_fact("asked", line.asked)
     _print_fact("costs", line.costs)
     _print_fact("state", line.state + asked + seeded)

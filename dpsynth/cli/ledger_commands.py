@@ -48,8 +48,7 @@ def budget(
     with open_ledger(ledger) as books:
         books.set_budget(dataset, whole, event_delta=event_delta)
         if as_json:
-            (account,) = accounts(books, dataset)
-            print_json(account.to_json())
+            print_json(accounts(books, dataset)[0].to_json())
             return
         OUT.print(f"data set '{dataset}': budget {whole}, for ever. Left: {books.remaining(dataset)}.", markup=False)
 
@@ -93,7 +92,7 @@ def show(
     with open_ledger(ledger, create=False) as books:
         if dataset is not None:
             books.budget(dataset)
-        found = accounts(books, dataset)
+        found = accounts(books, dataset, last=0 if as_json else last)
         if as_json:
             head = {"index": books.head().index, "digest": books.head().digest}
             print_json({"data_sets": [account.to_json() for account in found], "head": head})
@@ -101,7 +100,7 @@ def show(
         if not found:
             OUT.print("nothing is recorded yet. Begin with: dpsynth ledger budget DATASET --epsilon E --delta D")
         for account in found:
-            print_account(account, last=last)
+            print_account(account)
 
 
 @app.command("timeline")

@@ -11,6 +11,7 @@ from dpsynth.accounting.filter import AdaptiveFilter
 from dpsynth.accounting.locked_plan import LockedPlan
 from dpsynth.errors import BudgetExceeded, LedgerError
 from dpsynth.ledger.account import Account, ReservationState
+from dpsynth.ledger.books import Books
 from dpsynth.ledger.chain import Head
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.extract import extract_of
@@ -128,6 +129,10 @@ class LedgerReading:
             if dataset in {None, entry.dataset}
             and (population is None or population in {entry.dataset, *books.populations(entry.dataset)})
         )
+
+    def books(self) -> Books:
+        """Return the state that all entries lead to, for views; whoever gets it must not change it."""
+        return self._journal.reading()
 
     def head(self) -> Head:
         """Return index and digest of the last entry; (0, 64 zeros) for an empty ledger."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 
 from dpsynth.accounting.cost import ZERO_COST
-from dpsynth.ledger import EntryKind, Ledger, LedgerEntry
+from dpsynth.ledger import BudgetPolicy, EntryKind, Ledger, LedgerEntry
 from dpsynth.ledger.account import Account, ReservationRecord, ReservationState
+from dpsynth.ledger.books import Books
 from dpsynth.ledger.running_cost import cost_of_charges
 from dpsynth.oversight.amounts import Currency, cost_in_words, cost_to_json, currency_of, epsilon_of, written
 
@@ -21,6 +23,7 @@ class ReleaseLine:
 
     Attributes:
         release: release id.
+        data_set: the data set that it read.
         time: when it was reserved, UTC.
         by: the account that asked.
         purpose: why, in words.
@@ -31,9 +34,15 @@ class ReleaseLine:
         certifiable: whether its noise came from a source that a certificate may rest on.
         cost: what counts for it now, in numbers; None: infinite.
         share: which part of the budget that is; None where it is infinite or there is no budget.
+        ticket: where it was decided, as the user's own files name it.
+        legal_basis: of the processing, in words.
+        configuration: SHA-256 of schema, generator and options.
+        fingerprint: of the rows, under a key outside the ledger.
+        artefact: SHA-256 of the checksums of what came of it.
     """
 
     release: str
+    data_set: str
     time: str
     by: str
     purpose: str
@@ -44,6 +53,11 @@ class ReleaseLine:
     certifiable: bool
     cost: Mapping[str, float | None]
     share: float | None
+    ticket: str
+    legal_basis: str
+    configuration: str
+    fingerprint: str
+    artefact: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +71,13 @@ class NoteLine:
 
 @dataclass(frozen=True, slots=True)
 class DatasetAccount:
-    """One data set in the ledger.
+    """One budget in the ledger: that of a data set, or of a population that several data sets charge.
 
     Attributes:
-        data_set: data set id.
+        data_set: the data set, or the population.
+        data_sets: the data sets that charge it.
         protects: who is protected, in words; empty where nobody has said so.
+        policy: which requests it pays for: `adaptive` or `plan`.
         budget: the whole budget, in words.
         spent: what counts as spent, in words.
         left: what is left, in words.
@@ -69,16 +85,20 @@ class DatasetAccount:
         budget_delta: its delta, exactly.
         event_delta: the part of its delta that is set aside for events which may fail outright.
         filter: what decides whether a request fits.
-        currency: what shares are shares of: `squared mu`, `rho` or `pure epsilon`.
+        currency: what shares are shares of: `squared mu`, `rho`, `pure epsilon` or `planned requests`.
         spent_share: which part of the budget is spent; None where that is infinite or there is no budget.
         spent_epsilon: the smallest epsilon, at the delta of the budget, that everything spent keeps.
-        left_epsilon: the largest epsilon, at the delta of the budget, of one more release.
-        releases: every release, oldest first.
-        notes: every remark, oldest first.
+        left_epsilon: the largest epsilon, at the delta of the budget, of one more release; 0 under a plan.
+        plan_epsilon: what everything on the locked plan costs together; None where there is none.
+        release_count: how many releases there are, also where only the last ones are listed.
+        releases: releases, oldest first.
+        notes: remarks, oldest first.
     """
 
     data_set: str
+    data_sets: tuple[str, ...]
     protects: str
+    policy: str
     budget: str
     spent: str
     left: str
@@ -90,6 +110,8 @@ class DatasetAccount:
     spent_share: float | None
     spent_epsilon: str | None
     left_epsilon: str | None
+    plan_epsilon: str | None
+    release_count: int
     releases: tuple[ReleaseLine, ...]
     notes: tuple[NoteLine, ...]
 
@@ -98,66 +120,114 @@ class DatasetAccount:
         return asdict(self)
 
 
-def accounts(ledger: Ledger, dataset: str | None = None) -> tuple[DatasetAccount, ...]:
-    """Return what `ledger` knows about every data set, in order of their first entries, or about one."""
-    return accounts_of(ledger.entries(dataset))
+def accounts(ledger: Ledger, name: str | None = None, *, last: int = 0) -> tuple[DatasetAccount, ...]:
+    """Return what `ledger` knows about every population, in order of their first entries, or about one.
+
+    Args:
+        ledger: the ledger.
+        name: a population, or a data set, which stands for the populations that it charges; all if not given.
+        last: how many releases and remarks to list of each; 0: all.
+    """
+    books = ledger.books()
+    settled, notes, exported = _steps(books.entries)
+    found = books.accounts.values() if name is None else books.accounts_of(name)
+    members = _members(books)
+    return tuple(
+        _account(account, members.get(account.name, (account.name,)), settled, notes, exported, last)
+        for account in found
+        if name is None or account.name in books.accounts
+    )
 
 
-def accounts_of(entries: Iterable[LedgerEntry]) -> tuple[DatasetAccount, ...]:
-    """Return what `entries`, which have been verified, say about every data set."""
-    drafts: dict[str, _Draft] = {}
+def budget_currency(account: Account) -> Currency | None:
+    """Return what shares of the budget of `account` are shares of; None where there is no budget."""
+    if account.budget is None:
+        return None
+    if account.policy is BudgetPolicy.PLAN:
+        return Currency("planned requests", Fraction(len(account.plan.events) if account.plan else 0))
+    return currency_of(account.filter(), account.spent)
+
+
+def _members(books: Books) -> dict[str, tuple[str, ...]]:
+    members: dict[str, tuple[str, ...]] = {}
+    for dataset, populations in books.links.items():
+        for population in populations:
+            members[population] = (*members.get(population, ()), dataset)
+    return members
+
+
+def _steps(
+    entries: Iterable[LedgerEntry],
+) -> tuple[dict[int, LedgerEntry], dict[str, list[LedgerEntry]], dict[str, str]]:
+    """Return SETTLE entries by reservation, remarks by data set, and artefacts by release."""
+    settled: dict[int, LedgerEntry] = {}
+    notes: dict[str, list[LedgerEntry]] = {}
+    artefacts: dict[str, str] = {}
     for entry in entries:
-        draft = drafts.get(entry.dataset)
-        if draft is None:
-            draft = drafts[entry.dataset] = _Draft(entry.dataset)
-        draft.post(entry)
-    return tuple(draft.finished() for draft in drafts.values())
+        if entry.kind is EntryKind.SETTLE and entry.reservation is not None:
+            settled[entry.reservation] = entry
+        elif entry.kind is EntryKind.NOTE:
+            notes.setdefault(entry.dataset, []).append(entry)
+            if entry.artefact:
+                artefacts[entry.release_id] = entry.artefact
+    return settled, notes, artefacts
 
 
-class _Draft:
-    """An account on the way, entry by entry."""
-
-    __slots__ = ("account", "notes", "settled")
-
-    def __init__(self, dataset: str) -> None:
-        self.account = Account(dataset)
-        self.notes: list[NoteLine] = []
-        self.settled: dict[int, LedgerEntry] = {}
-
-    def post(self, entry: LedgerEntry) -> None:
-        self.account.post(entry)
-        if entry.kind is EntryKind.NOTE:
-            self.notes.append(NoteLine(entry.time, entry.release_id, entry.purpose))
-        elif entry.kind is EntryKind.SETTLE and entry.reservation is not None:
-            self.settled[entry.reservation] = entry
-
-    def finished(self) -> DatasetAccount:
-        account, spent = self.account, self.account.spent
-        whole = None if account.budget is None else account.filter()
-        currency = None if whole is None else currency_of(whole, spent)
-        epsilon = None if whole is None else epsilon_of(whole, spent)
-        return DatasetAccount(
-            data_set=account.name,
-            protects=account.unit,
-            budget="not set" if whole is None else str(whole.budget),
-            spent=cost_in_words(spent),
-            left="nothing" if whole is None else whole.describe_remaining(spent),
-            budget_epsilon=None if whole is None else written(whole.budget.epsilon),
-            budget_delta=None if whole is None else written(whole.budget.delta),
-            event_delta=None if whole is None else written(whole.event_delta),
-            filter=None if whole is None else whole.kind.value,
-            currency=None if currency is None else currency.name,
-            spent_share=None if currency is None else currency.share(spent),
-            spent_epsilon=None if epsilon is None else written(epsilon),
-            left_epsilon=None if whole is None else written(whole.largest_epsilon(spent, whole.budget.delta)),
-            releases=tuple(
-                _line(record, self.settled.get(index), currency) for index, record in account.records.items()
-            ),
-            notes=tuple(self.notes),
-        )
+def _account(
+    account: Account,
+    members: tuple[str, ...],
+    settled: Mapping[int, LedgerEntry],
+    notes: Mapping[str, Sequence[LedgerEntry]],
+    artefacts: Mapping[str, str],
+    last: int,
+) -> DatasetAccount:
+    spent, currency = account.spent, budget_currency(account)
+    whole = None if account.budget is None else account.filter()
+    epsilon = None if whole is None else epsilon_of(whole, spent)
+    remarks = [note for name in dict.fromkeys((*members, account.name)) for note in notes.get(name, ())]
+    records = list(account.records.values())
+    return DatasetAccount(
+        data_set=account.name,
+        data_sets=members,
+        protects=account.unit,
+        policy=account.policy.value,
+        budget="not set" if whole is None else str(whole.budget),
+        spent=cost_in_words(spent),
+        left="nothing" if whole is None else account.describe_remaining(),
+        budget_epsilon=None if whole is None else written(whole.budget.epsilon),
+        budget_delta=None if whole is None else written(whole.budget.delta),
+        event_delta=None if whole is None else written(whole.event_delta),
+        filter=None if whole is None else whole.kind.value,
+        currency=None if currency is None else currency.name,
+        spent_share=None if currency is None else _share_spent(account, currency),
+        spent_epsilon=None if epsilon is None else written(epsilon),
+        left_epsilon=None if whole is None else written(account.largest_epsilon(whole.budget.delta)),
+        plan_epsilon=None if account.plan is None else written(account.plan.total_epsilon),
+        release_count=len(records),
+        releases=tuple(
+            _line(record, settled.get(record.entry.index), artefacts.get(record.entry.release_id, ""), currency)
+            for record in records[-last:]
+        ),
+        notes=tuple(NoteLine(note.time, note.release_id, note.purpose) for note in remarks[-last:]),
+    )
 
 
-def _line(record: ReservationRecord, settle: LedgerEntry | None, currency: Currency | None) -> ReleaseLine:
+def _share_spent(account: Account, currency: Currency) -> float | None:
+    if account.policy is not BudgetPolicy.PLAN:
+        return currency.share(account.spent)
+    taken = sum(record.state is not ReservationState.VOID for record in account.records.values())
+    return float(taken / currency.whole) if currency.whole else 0.0
+
+
+def _share_of(record: ReservationRecord, currency: Currency) -> float | None:
+    if currency.name != "planned requests":
+        return currency.share(record.cost)
+    return 0.0 if record.state is ReservationState.VOID or not currency.whole else float(1 / currency.whole)
+
+
+def _line(
+    record: ReservationRecord, settle: LedgerEntry | None, artefact: str, currency: Currency | None
+) -> ReleaseLine:
     reserve, questions = record.entry, None
     reserved = cost_in_words(cost_of_charges(reserve))
     if settle is not None and settle.purpose == RECOVERED:
@@ -171,6 +241,7 @@ def _line(record: ReservationRecord, settle: LedgerEntry | None, currency: Curre
         state, costs = record.state.value, f"{reserved}, in full"
     return ReleaseLine(
         release=reserve.release_id,
+        data_set=reserve.dataset,
         time=reserve.time,
         by=reserve.actor,
         purpose=reserve.purpose,
@@ -180,5 +251,10 @@ def _line(record: ReservationRecord, settle: LedgerEntry | None, currency: Curre
         questions=questions,
         certifiable=reserve.certifiable,
         cost=cost_to_json(record.cost),
-        share=None if currency is None else currency.share(record.cost),
+        share=None if currency is None else _share_of(record, currency),
+        ticket=reserve.ticket,
+        legal_basis=reserve.legal_basis,
+        configuration=reserve.configuration,
+        fingerprint="" if settle is None else settle.fingerprint,
+        artefact=artefact,
     )

@@ -5,6 +5,7 @@ An audit never stops at the first thing that is wrong. It reads on, and says in 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from dpsynth.certification import layout
 from dpsynth.certification.signing import key_id_of
 from dpsynth.certification.verify import verify_release
 from dpsynth.errors import BundleError, DpsynthError, InvalidInput
-from dpsynth.ledger import EntryKind, Head
+from dpsynth.ledger import EntryKind, Head, LedgerEntry
 from dpsynth.ledger.chain import is_digest
 from dpsynth.oversight.audit_chain import (
     FoundChain,
@@ -74,11 +75,13 @@ def audit_ledger(
         _check("order of entries", "every entry was legal where it stands", found.illegal),
         _check("budgets", "no budget was exceeded after any entry", [*found.overspent]),
         _check("charges", "what was asked for was charged", asked_problems(found.entries)),
+        _check("stated costs", "every entry states the cost that its events have", found.curves),
         _check("costs", _costs_in_words(costs), cost_problems),
     ]
     if folders:
         key = release_key if release_key is not None else public_key
-        problems = [problem for folder in folders for problem in _artefact_problems(folder, chain, key)]
+        recorded = {entry.release_id: entry for entry in found.entries if entry.artefact}
+        problems = [problem for folder in folders for problem in _artefact_problems(folder, chain, recorded, key)]
         checks.append(_check("artefacts", f"{len(folders)} release folders were verified and compared", problems))
     return LedgerAudit(path.name, len(chain.entries), chain.head, tuple(checks), tuple(costs))
 
@@ -139,29 +142,38 @@ def _release_folders(place: Path) -> list[Path]:
 
 
 def _heads_of(folder: Path) -> Iterator[KnownHead]:
-    stated = _ledger_section(folder)
+    stated = _section(folder, "ledger")
     index, digest = stated.get("head_index"), stated.get("head_digest")
     if isinstance(index, int) and not isinstance(index, bool) and index > 0 and is_digest(digest):
         yield KnownHead(Head(index, str(digest)), f"the certificate in {folder.name}")
 
 
-def _artefact_problems(folder: Path, chain: FoundChain, key: PathLike | None) -> Iterator[str]:
+def _artefact_problems(
+    folder: Path, chain: FoundChain, recorded: Mapping[str, LedgerEntry], key: PathLike | None
+) -> Iterator[str]:
     try:
         verification = verify_release(folder, public_key=None if key is None else Path(key))
         yield from (f"release folder {folder.name}: {problem}" for problem in verification.problems)
     except DpsynthError as fault:
         yield f"release folder {folder.name}: {fault}"
     digests = {entry.digest for entry in chain.entries.values()}
-    listed = _ledger_section(folder).get("entries")
+    listed = _section(folder, "ledger").get("entries")
     unknown = [digest for digest in listed if digest not in digests] if isinstance(listed, list) else []
     if unknown:
         yield f"release folder {folder.name}: {len(unknown)} of its ledger entries are not in this ledger"
+    note = recorded.get(str(_section(folder, "scope").get("release_id")))
+    sums = folder / layout.CHECKSUMS
+    if note is not None and (not sums.is_file() or hashlib.sha256(sums.read_bytes()).hexdigest() != note.artefact):
+        yield (
+            f"release folder {folder.name}: its files are not those that were exported: its {layout.CHECKSUMS} has "
+            f"another digest than entry {note.index} of the ledger recorded"
+        )
 
 
-def _ledger_section(folder: Path) -> Mapping[str, object]:
+def _section(folder: Path, name: str) -> Mapping[str, object]:
     try:
         content = json.loads((folder / layout.CERTIFICATE).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    section = content.get("ledger") if isinstance(content, dict) else None
+    section = content.get(name) if isinstance(content, dict) else None
     return section if isinstance(section, dict) else {}

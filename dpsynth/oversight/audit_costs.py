@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +18,7 @@ from dpsynth.ledger import EntryKind, LedgerEntry
 from dpsynth.ledger.account import Account
 from dpsynth.ledger.books import Books
 from dpsynth.ledger.chain import GENESIS, StoredEntry, canonical_json, chain_digest
+from dpsynth.ledger.curve import curve_agrees, curve_of
 from dpsynth.ledger.entry import read_entry
 from dpsynth.oversight.amounts import epsilon_by_sums, written
 from dpsynth.oversight.audit_chain import FoundEntry
@@ -39,7 +40,8 @@ class Replay:
         entries: those that are legal, in order.
         unreadable: sentences about content that is no entry.
         illegal: sentences about entries that may not stand where they stand.
-        overspent: sentences about prefixes that exceed a budget; one per data set.
+        overspent: sentences about prefixes that exceed a budget; one per budget.
+        curves: sentences about entries that state another cost than their events have; the first of each budget.
         missing: how many entries the file holds only the digests of.
     """
 
@@ -48,6 +50,7 @@ class Replay:
     unreadable: tuple[str, ...]
     illegal: tuple[str, ...]
     overspent: tuple[str, ...]
+    curves: tuple[str, ...]
     missing: int
 
 
@@ -57,6 +60,7 @@ def replay(found: Iterable[FoundEntry]) -> Replay:
     entries: list[LedgerEntry] = []
     unreadable: list[str] = []
     illegal: list[str] = []
+    curves: dict[str, str] = {}
     overspent: dict[str, str] = {}
     for one in found:
         if one.content is None:
@@ -69,19 +73,29 @@ def replay(found: Iterable[FoundEntry]) -> Replay:
                 f"entry {one.index} (line {one.line}) is not in a format that this version of dpsynth knows"
             )
             continue
-        account = books.accounts.setdefault(entry.dataset, Account(entry.dataset))
-        refusal = account.refusal(entry)
+        refusal = books.refusal(entry)
         if refusal is not None:
             illegal.append(f"entry {one.index} (line {one.line}) is not legal there: {refusal}")
             continue
-        account.post(entry)
+        books.count(entry)
         entries.append(entry)
-        if account.records and entry.dataset not in overspent and not account.within_budget(account.spent):
-            overspent[entry.dataset] = (
-                f"entry {one.index} (line {one.line}) takes data set '{entry.dataset}' over its budget of "
-                f"{account.budget}"
-            )
-    return Replay(books, tuple(entries), tuple(unreadable), tuple(illegal), tuple(overspent.values()), missing)
+        accounts = books.accounts_of(entry.dataset)
+        for account in accounts:
+            if account.records and account.name not in overspent and not account.within_budget(account.spent):
+                overspent[account.name] = (
+                    f"entry {one.index} (line {one.line}) takes {account.title} over its budget of {account.budget}"
+                )
+        # One false statement makes those after it false, too.
+        curves = {**_curve_problems(one, entry, accounts), **curves}
+    return Replay(
+        books,
+        tuple(entries),
+        tuple(unreadable),
+        tuple(illegal),
+        tuple(overspent.values()),
+        tuple(curves.values()),
+        missing,
+    )
 
 
 def recomputed(books: Books, settled: dict[int, LedgerEntry]) -> tuple[list[RecomputedCost], list[str]]:
@@ -103,11 +117,10 @@ def recomputed(books: Books, settled: dict[int, LedgerEntry]) -> tuple[list[Reco
         }
         everything = tuple(event for one in events.values() for event in one)
         if everything:
-            name = f"data set '{account.dataset}'"
-            totals.append(_cost(account.dataset, "", everything, budget, problems, name))
+            totals.append(_cost(account.name, "", everything, budget, problems, account.title))
         for release_id, one in list(events.items())[: max(0, MOST_SINGLE - len(single))]:
-            name = f"release '{release_id}' of data set '{account.dataset}'"
-            single.append(_cost(account.dataset, release_id, one, budget, problems, name))
+            name = f"release '{release_id}' of {account.title}"
+            single.append(_cost(account.name, release_id, one, budget, problems, name))
     return [*totals, *single], problems
 
 
@@ -134,6 +147,30 @@ def asked_problems(entries: Iterable[LedgerEntry]) -> list[str]:
                 f"epsilon {charged:.4g} at that delta"
             )
     return problems
+
+
+def _curve_problems(one: FoundEntry, entry: LedgerEntry, accounts: Sequence[Account]) -> dict[str, str]:
+    """Return, by population, where the curve that an entry states is not what all events so far cost."""
+    if entry.curve is None:
+        return {}
+    spent = {account.name: account.spent for account in accounts}
+    place = f"entry {one.index} (line {one.line})"
+    problems = {
+        name: f"{place} states no cost, or one too many, for '{name}'" for name in entry.curve.keys() ^ spent.keys()
+    }
+    for name in entry.curve.keys() & spent.keys():
+        if not curve_agrees(entry.curve[name], spent[name]):
+            problems[name] = (
+                f"{place} states that '{name}' had then spent {_points(entry.curve[name])}, but the events cost "
+                f"{_points(curve_of(spent[name]))}"
+            )
+    return problems
+
+
+def _points(curve: Mapping[str, str]) -> str:
+    return (
+        ", ".join(f"epsilon {epsilon} at delta {delta}" for delta, epsilon in sorted(curve.items())) or "nothing finite"
+    )
 
 
 def _entry(one: FoundEntry) -> LedgerEntry:

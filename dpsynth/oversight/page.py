@@ -61,7 +61,7 @@ def ledger_page(ledger: object) -> str:
     if not isinstance(ledger, Ledger):
         return ""
     try:
-        found, head = accounts(ledger), ledger.head()
+        found, head = accounts(ledger, last=_LAST), ledger.head()
     except LedgerError as fault:
         return fragment(f"<p><code>{escape(repr(ledger))}</code></p><p class='bad'>{escape(str(fault))}</p>")
     parts = "".join(_account(account) for account in found[:_MOST_DATA_SETS])
@@ -80,23 +80,30 @@ def _account(account: DatasetAccount) -> str:
             f"{float(account.budget_delta or 0):g}); left: {escape(account.left)}</p>"
         )
     protects = f"; protects {escape(account.protects)}" if account.protects else ""
+    if account.data_sets != (account.data_set,):
+        protects += f"; charged by {escape(', '.join(account.data_sets) or 'nobody')}"
+    if account.policy != "adaptive":
+        listed = "no list is locked yet" if account.plan_epsilon is None else f"epsilon {account.plan_epsilon} in all"
+        protects += f"; policy {escape(account.policy)}: {listed}"
     return (
         f"<h3>{escape(account.data_set)}</h3><p>budget: {escape(account.budget)}{protects}</p>{whole}"
-        f"{_releases(account.releases)}{_notes(account)}"
+        f"{_releases(account)}{_notes(account)}"
     )
 
 
-def _releases(releases: tuple[ReleaseLine, ...]) -> str:
-    if not releases:
+def _releases(account: DatasetAccount) -> str:
+    if not account.releases:
         return "<p>no release yet</p>"
+    several = len(account.data_sets) > 1
     rows = "".join(
         f"<tr><th scope='row'><code>{escape(line.release[:12])}</code></th><td class='t'>{_moment(line.time)}</td>"
-        f"<td>{escape(line.by)}</td><td>{escape(line.purpose)}</td><td>{escape(line.asked)}</td>"
+        f"<td>{escape(line.by)}</td><td>{escape(_why(line, several=several))}</td><td>{escape(line.asked)}</td>"
         f"<td>{escape(line.state)}{'' if line.certifiable else '; seeded noise'}</td>"
         f"<td class='n'>{percent(line.share)}</td></tr>"
-        for line in reversed(releases[-_LAST:])
+        for line in reversed(account.releases)
     )
-    earlier = f"<p>and {len(releases) - _LAST:,} earlier releases</p>" if len(releases) > _LAST else ""
+    hidden = account.release_count - len(account.releases)
+    earlier = f"<p>and {hidden:,} earlier releases</p>" if hidden else ""
     heads = "".join(
         f"<th scope='col'>{name}</th>" for name in ("release", "when (UTC)", "by", "purpose", "asked", "state")
     )
@@ -112,9 +119,14 @@ def _notes(account: DatasetAccount) -> str:
     listed = "".join(
         f"<dt>{_moment(note.time)} UTC</dt><dd>{escape(note.note)}"
         f"{f' (<code>{escape(note.release[:12])}</code>)' if note.release else ''}</dd>"
-        for note in reversed(account.notes[-_LAST:])
+        for note in reversed(account.notes)
     )
     return f"<dl>{listed}</dl>"
+
+
+def _why(line: ReleaseLine, *, several: bool) -> str:
+    parts = (line.purpose, f"on {line.data_set}" if several else "", line.ticket, line.legal_basis)
+    return "; ".join(part for part in parts if part)
 
 
 def _moment(time: str) -> str:

@@ -18,7 +18,7 @@ from dpsynth.accounting.events import DpEvent, JsonValue
 from dpsynth.certification.facts import EXPORTED
 from dpsynth.errors import InvalidInput
 from dpsynth.ledger import EntryKind, Ledger, LedgerEntry
-from dpsynth.oversight.account import DatasetAccount, accounts_of
+from dpsynth.oversight.account import DatasetAccount, accounts
 from dpsynth.oversight.amounts import written
 from dpsynth.oversight.json_lines import write_lines
 
@@ -27,6 +27,18 @@ BLANK = "FILL_IN"
 
 CURATOR_TYPES = ("Government", "Industry", "Nonprofit")
 SECTORS = ("Technology", "Healthcare", "Education", "Government", "Energy", "Finance")
+
+_COMPOSITION: Mapping[str, str] = {
+    "adaptive": (
+        "Sequential and fully adaptive: costs are added as exact fractions of squared mu (Gaussian differential "
+        "privacy) or of pure epsilon, from the list of events, by a filter that is valid for requests that were chosen "
+        "after earlier answers were seen."
+    ),
+    "plan": (
+        "Sequential, by a list of events that was fixed in the ledger before the first answer: their total comes from "
+        "privacy-loss distributions, and nothing that is not on the list is granted."
+    ),
+}
 
 _NAMES: Mapping[str, str] = {
     "GaussianDpEvent": "Gaussian noise, rounded to integers, on integer counts",
@@ -89,7 +101,7 @@ def registry_entry(ledger: Ledger, dataset: str, about: Deployment | None = None
     """
     ledger.budget(dataset)
     entries = ledger.entries(dataset)
-    (account,) = accounts_of(entries)
+    account = accounts(ledger, dataset)[0]
     settled = [entry for entry in entries if entry.kind is EntryKind.SETTLE]
     if not settled:
         raise InvalidInput(f"nothing was released from data set '{dataset}' yet, so there is no deployment to publish")
@@ -178,13 +190,13 @@ def _entry(
                 "data_source_type": "Static",
                 "access_type": "Non-interactive",
             },
-            "implementation": _implementation(settled),
+            "implementation": _implementation(account.policy, settled),
             "administrative": {"status": "Draft", "registry_authors": [about.author], "tier": 3},
         },
     }
 
 
-def _implementation(settled: Sequence[LedgerEntry]) -> dict[str, JsonValue]:
+def _implementation(policy: str, settled: Sequence[LedgerEntry]) -> dict[str, JsonValue]:
     software = ", ".join(sorted({entry.software for entry in settled}))
     return {
         "preprocessing_and_hyperparameter_tuning": (
@@ -196,10 +208,8 @@ def _implementation(settled: Sequence[LedgerEntry]) -> dict[str, JsonValue]:
             f"Software: {software}."
         ),
         "composition": (
-            "Sequential and fully adaptive: costs are added as exact fractions of squared mu (Gaussian differential "
-            "privacy) or of pure epsilon, from the list of events, by a filter that is valid for requests that were "
-            "chosen after earlier answers were seen. Each certificate was checked by a Renyi and a "
-            "privacy-loss-distribution accountant as well."
+            f"{_COMPOSITION[policy]} Each certificate was checked by a Renyi and a privacy-loss-distribution accountant "
+            "as well."
         ),
         "post_processing": (
             "Models are fitted to noisy counts, and synthetic rows are sampled from the models; nothing else touches "

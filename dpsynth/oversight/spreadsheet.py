@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dpsynth.ledger import Ledger, LedgerEntry
-from dpsynth.ledger.account import cost_of_charges
+from dpsynth.ledger.running_cost import cost_of_charges
 from dpsynth.oversight.amounts import cost_to_json, written
 from dpsynth.oversight.json_lines import write_lines
 from dpsynth.schema.formulas import made_inert
@@ -17,7 +17,8 @@ from dpsynth.schema.formulas import made_inert
 COLUMNS = (
     "index", "time", "kind", "data_set", "release", "by", "purpose", "asked", "unit", "reservation", "certifiable",
     "charges", "mu_squared", "rho", "epsilon", "delta", "events", "budget_epsilon", "budget_delta", "event_delta",
-    "filter", "software", "digest",
+    "filter", "software", "digest", "policy", "populations", "ticket", "legal_basis", "configuration", "fingerprint",
+    "artefact", "curve", "software_sha256",
 )  # fmt: skip
 """The columns of a file, in order; new ones are added at the end."""
 
@@ -56,7 +57,10 @@ def _cells(entry: LedgerEntry) -> list[str]:
         json.dumps(entry.content()["charges"], separators=(",", ":")) if entry.charges else "",
         "" if budget is None else written(budget.epsilon), "" if budget is None else written(budget.delta),
         "" if budget is None else written(entry.event_delta), "" if budget is None else entry.filter_kind.value,
-        entry.software, entry.digest,
+        entry.software, entry.digest, "" if budget is None else entry.policy.value, " ".join(entry.populations),
+        entry.ticket, entry.legal_basis, entry.configuration, entry.fingerprint, entry.artefact,
+        "" if entry.curve is None else json.dumps(entry.every_field()["curve"], separators=(",", ":")),
+        entry.software_sha256,
     )  # fmt: skip
     return [made_inert(text) for text in told]
 

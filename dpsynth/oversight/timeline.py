@@ -61,7 +61,8 @@ class TimelineRow:
 
     Attributes:
         period: such as 2026-11 or 2026-Q4.
-        data_set: the data set that is charged.
+        population: whose budget was charged; the data set itself where it shares its budget with no other.
+        data_set: the data set that was read.
         by: who asked.
         releases: number of releases that were reserved in the period, given-up ones left out.
         share: which part of the budget they cost; None: infinite, or there is no budget.
@@ -69,6 +70,7 @@ class TimelineRow:
     """
 
     period: str
+    population: str
     data_set: str
     by: str
     releases: int
@@ -78,10 +80,10 @@ class TimelineRow:
 
 @dataclass(frozen=True, slots=True)
 class TimelineTotal:
-    """What one data set spent over the whole time.
+    """What one budget paid for over the whole time.
 
     Attributes:
-        data_set: the data set.
+        data_set: the data set, or the population that several of them charge.
         budget: its budget, in words.
         share: which part of it is spent.
         left: what is left, in words.
@@ -130,7 +132,7 @@ class Timeline:
         table.add_column("", no_wrap=True, min_width=_BAR)
         for row in self.rows:
             table.add_row(
-                *(Text(name) for name in (row.period, row.data_set, row.by)),
+                *(Text(name) for name in (row.period, _place(row), row.by)),
                 f"{row.releases:,}",
                 percent(row.share),
                 percent(row.share_so_far),
@@ -148,7 +150,7 @@ class Timeline:
         from dpsynth.oversight.page import fragment, meter
 
         rows = "".join(
-            f"<tr><th scope='row'>{escape(row.period)}</th><td>{escape(row.data_set)}</td><td>{escape(row.by)}</td>"
+            f"<tr><th scope='row'>{escape(row.period)}</th><td>{escape(_place(row))}</td><td>{escape(row.by)}</td>"
             f"<td class='n'>{row.releases:,}</td><td class='n'>{percent(row.share)}</td>"
             f"<td class='n'>{percent(row.share_so_far)}</td><td>{meter(row.share_so_far)}</td></tr>"
             for row in self.rows
@@ -177,7 +179,7 @@ def timeline(ledger: Ledger, dataset: str | None = None, *, period: Period | str
 
     Args:
         ledger: the ledger; nothing is written to it.
-        dataset: one data set; all if not given.
+        dataset: one data set or population; all if not given.
         period: `day`, `month`, `quarter` or `year`.
     """
     return timeline_of(accounts(ledger, dataset), Period(period))
@@ -190,15 +192,15 @@ def timeline_of(found: Sequence[DatasetAccount], period: Period) -> Timeline:
 
 
 def _rows(account: DatasetAccount, period: Period) -> Iterable[TimelineRow]:
-    groups: dict[tuple[str, str], list[ReleaseLine]] = {}
+    groups: dict[tuple[str, str, str], list[ReleaseLine]] = {}
     for line in account.releases:
         if any(amount != 0 for amount in line.cost.values()):
-            groups.setdefault((period.of(line.time), line.by), []).append(line)
+            groups.setdefault((period.of(line.time), line.data_set, line.by), []).append(line)
     so_far: float | None = 0.0
-    for (name, by), lines in sorted(groups.items()):
+    for (name, dataset, by), lines in sorted(groups.items()):
         share = _sum(lines)
         so_far = None if so_far is None or share is None else so_far + share
-        yield TimelineRow(name, account.data_set, by, len(lines), share, so_far)
+        yield TimelineRow(name, account.data_set, dataset, by, len(lines), share, so_far)
 
 
 def _total(account: DatasetAccount, period: Period) -> TimelineTotal:
@@ -221,6 +223,10 @@ def _sum(lines: Iterable[ReleaseLine]) -> float | None:
     shares = [line.share for line in lines]
     finite = [share for share in shares if share is not None]
     return sum(finite) if len(finite) == len(shares) else None
+
+
+def _place(row: TimelineRow) -> str:
+    return row.data_set if row.data_set == row.population else f"{row.population}: {row.data_set}"
 
 
 def _summary(total: TimelineTotal) -> str:

@@ -6,6 +6,7 @@ before you do.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from dpsynth.accounting.budget import epsilon_rounded_up
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
-from dpsynth.accounting.events import ComposedDpEvent
+from dpsynth.accounting.events import ComposedDpEvent, DpEvent
 from dpsynth.accounting.filter import AdaptiveFilter
 from dpsynth.errors import InvalidInput
-from dpsynth.ledger import Ledger
+from dpsynth.ledger import BudgetPolicy, Ledger
+from dpsynth.ledger.account import Account, ReservationState
 from dpsynth.oversight.amounts import cost_to_json, currency_of, epsilon_of, percent, written
 from dpsynth.oversight.requests import ReleaseRequest, RequestLike, read_requests
 
@@ -153,40 +155,42 @@ def what_if(ledger: Ledger, dataset: str, releases: Iterable[RequestLike]) -> Wh
 
     Args:
         ledger: the ledger; nothing is written to it.
-        dataset: the data set that would be charged.
+        dataset: the data set whose populations would be charged, or one population.
         releases: each (epsilon, delta), a `PrivacyBudget`, an event, the text `NAME:epsilon=E,delta=D`, or a mapping
             with `name`, `epsilon`, `delta`, `rho`, `mu`, `event` or `count`.
 
     Raises:
-        BudgetNotSet: the data set has no budget.
+        BudgetNotSet: a population has no budget.
         InvalidInput: a release has another form.
 
     Privacy: charges nothing; rows are not touched.
     """
     requests = read_requests(releases)
-    whole, spent = ledger.filter(dataset), ledger.spent(dataset)
+    whole, spent, left_now = ledger.filter(dataset), ledger.spent(dataset), ledger.remaining(dataset)
+    rooms = [_Room(account) for account in ledger.books().accounts_of(dataset)]
     costs = [cost_of(request.event) for request in requests]
-    granted, outlooks = spent, []
-    currency = currency_of(whole, spent + sum(costs, ZERO_COST))
+    together = sum(costs, ZERO_COST)
+    currency = currency_of(whole, spent + together)
+    outlooks = []
     for request, cost in zip(requests, costs, strict=True):
-        fits = whole.admits(granted, cost)
-        granted = granted + cost if fits else granted
-        epsilon = epsilon_of(whole, cost)
+        fits = all(room.fits(request.event, cost) for room in rooms)
+        if fits:
+            for room in rooms:
+                room.take(request.event, cost)
         outlooks.append(
             RequestOutlook(
                 name=request.name,
                 asked=request.asked,
-                epsilon=None if epsilon is None else written(epsilon),
+                epsilon=_written_or_none(epsilon_of(whole, cost)),
                 share=currency.share(cost),
                 fits=fits,
-                left_after=whole.describe_remaining(granted),
+                left_after=_tightest(rooms).left(),
             )
         )
-    together = sum(costs, ZERO_COST)
     return WhatIf(
         data_set=dataset,
         budget=str(whole.budget),
-        left_now=whole.describe_remaining(spent),
+        left_now=left_now,
         requests=tuple(outlooks),
         together_adaptive=_written_or_none(epsilon_of(whole, together)),
         together_plan=_plan(requests, whole, together),
@@ -195,9 +199,48 @@ def what_if(ledger: Ledger, dataset: str, releases: Iterable[RequestLike]) -> Wh
         cost=cost_to_json(together),
         share=currency.share(together),
         fits=all(outlook.fits for outlook in outlooks),
-        left_after=whole.describe_remaining(granted),
-        left_epsilon=written(whole.largest_epsilon(granted, whole.budget.delta)),
+        left_after=_tightest(rooms).left(),
+        left_epsilon=written(_tightest(rooms).largest()),
     )
+
+
+class _Room:
+    """What one population would have left, request after request."""
+
+    __slots__ = ("_account", "_filter", "_free", "_granted")
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._filter = account.filter()
+        self._granted = ZERO_COST
+        self._free = Counter(account.plan.events) if account.plan is not None else Counter[DpEvent]()
+        for record in account.records.values():
+            if record.state is not ReservationState.VOID and record.entry.event is not None:
+                self._free[record.entry.event] -= 1
+
+    def fits(self, event: DpEvent, cost: PrivacyCost) -> bool:
+        if self._account.policy is BudgetPolicy.PLAN:
+            return self._free[event] > 0
+        return self._filter.admits(self._account.spent + self._granted, cost)
+
+    def take(self, event: DpEvent, cost: PrivacyCost) -> None:
+        self._granted = self._granted + cost
+        self._free[event] -= 1
+
+    def left(self) -> str:
+        if self._account.policy is not BudgetPolicy.PLAN:
+            return self._account.describe_remaining(self._granted)
+        events = self._account.plan.events if self._account.plan is not None else ()
+        return f"{sum(count for count in self._free.values() if count > 0)} of {len(events)} planned requests"
+
+    def largest(self) -> Decimal:
+        if self._account.policy is BudgetPolicy.PLAN:
+            return Decimal(0)
+        return self._filter.largest_epsilon(self._account.spent + self._granted, self._filter.budget.delta)
+
+
+def _tightest(rooms: Sequence[_Room]) -> _Room:
+    return rooms[0] if len(rooms) == 1 else min(rooms, key=_Room.largest)
 
 
 def _plan(requests: Sequence[ReleaseRequest], whole: AdaptiveFilter, together: PrivacyCost) -> str | None:

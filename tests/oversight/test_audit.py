@@ -137,20 +137,34 @@ def test_a_rewritten_ledger_against_a_known_head(entries: list[LedgerEntry], tmp
     )
 
 
-def test_an_event_that_is_cheaper_than_what_was_asked(entries: list[LedgerEntry], tmp_path: Path) -> None:
+def test_an_event_that_is_cheaper_than_what_was_asked_and_stated(entries: list[LedgerEntry], tmp_path: Path) -> None:
     cheap = (Charge("fit", GdpEvent(Fraction(1, 10**4))),)
-    path = write(tmp_path / "l.jsonl", rewritten(entries, OTHER_RESERVE_AT, charges=cheap))
-    (found,) = problems(path)
-    assert found.startswith(
+    asked, stated = problems(write(tmp_path / "l.jsonl", rewritten(entries, OTHER_RESERVE_AT, charges=cheap)))
+    assert asked.startswith(
         "entry 6 charges less than was asked: epsilon 0.5, delta 1e-06 was asked, but its event costs"
     )
+    assert stated.startswith("entry 6 (line 7) states that 'patients' had then spent epsilon 0.")
+    assert "but the events cost epsilon 0.2" in stated
+
+
+def test_a_curve_that_says_less_than_the_events(entries: list[LedgerEntry], tmp_path: Path) -> None:
+    small = {"patients": {"1e-5": "0.1", "1e-6": "0.1", "1e-9": "0.1"}}
+    (found,) = problems(write(tmp_path / "l.jsonl", rewritten(entries, SETTLE_AT, curve=small)))
+    assert found.startswith(
+        "entry 5 (line 6) states that 'patients' had then spent epsilon 0.1 at delta 1e-5, epsilon 0.1 at delta 1e-6"
+    )
+    nobody = write(tmp_path / "m.jsonl", rewritten(entries, SETTLE_AT, curve={"guests": {}}))
+    assert {problem.split(" states ")[1] for problem in problems(nobody)} == {
+        "no cost, or one too many, for 'guests'", "no cost, or one too many, for 'patients'",
+    }  # fmt: skip
 
 
 def test_an_overspent_prefix_although_it_was_given_back_later(ledger: Ledger, tmp_path: Path) -> None:
     """The triggers were dropped, one reservation too many was written, and it was void again before anybody looked."""
     ledger.void(reserve(ledger, "patients", "big", GdpEvent(Fraction(1, 10))))
     listed = list(ledger.entries())
-    path = write(tmp_path / "l.jsonl", rewritten(listed, 3, charges=(Charge("fit", GdpEvent(Fraction(100))),)))
+    dear = (Charge("fit", GdpEvent(Fraction(100))),)
+    path = write(tmp_path / "l.jsonl", rewritten(listed, 3, charges=dear, curve=None))
     (found,) = problems(path)
     assert found == "entry 3 (line 4) takes data set 'patients' over its budget of epsilon 2, delta 1e-05"
 
@@ -195,8 +209,8 @@ def test_settled_above_what_was_reserved(entries: list[LedgerEntry], tmp_path: P
 
 
 def test_void_after_open(entries: list[LedgerEntry], tmp_path: Path) -> None:
-    path = write(tmp_path / "l.jsonl", rewritten(entries, SETTLE_AT, kind=EntryKind.VOID, charges=()))
-    (found,) = problems(path)
+    path = write(tmp_path / "l.jsonl", rewritten(entries, SETTLE_AT, kind=EntryKind.VOID, charges=(), curve=None))
+    found, *_ = problems(path)  # what comes later states a cost that no longer fits
     assert found == (
         "entry 5 (line 6) is not legal there: the reservation of release 'first' is open, so VOID is not possible"
     )

@@ -89,4 +89,6 @@ def test_it_fits_a_terminal_and_nothing_in_it_is_markup(
 def test_a_timeline_is_json(spent: Ledger) -> None:
     written = json.loads(json.dumps(timeline(spent).to_json()))
     assert set(written) == {"period", "rows", "totals"}
-    assert set(written["rows"][0]) == {"period", "data_set", "by", "releases", "share", "share_so_far"}
+    assert set(written["rows"][0]) == {
+        "period", "population", "data_set", "by", "releases", "share", "share_so_far",
+    }  # fmt: skip
