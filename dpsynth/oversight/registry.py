@@ -208,8 +208,8 @@ def _implementation(policy: str, settled: Sequence[LedgerEntry]) -> dict[str, Js
             f"Software: {software}."
         ),
         "composition": (
-            f"{_COMPOSITION[policy]} Each certificate was checked by a Renyi and a privacy-loss-distribution accountant "
-            "as well."
+            f"{_COMPOSITION[policy]} Each certificate was checked by a Renyi and a privacy-loss-distribution "
+            "accountant as well."
         ),
         "post_processing": (
             "Models are fitted to noisy counts, and synthetic rows are sampled from the models; nothing else touches "
