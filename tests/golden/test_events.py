@@ -1,4 +1,4 @@
-"""The text of every kind of event is pinned for ever: a ledger of today has to be read, and mean the same, in ten years.
+"""The text of every kind of event is pinned for ever: a ledger of today has to mean the same in ten years.
 
 Lines are added to `events.jsonl`; none is ever changed or taken out.
 """
@@ -66,7 +66,7 @@ def test_every_kind_is_pinned() -> None:
     assert len(LINES) >= len(MEANING)
 
 
-@pytest.mark.parametrize(("event", "line"), zip(MEANING, LINES, strict=False), ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(("event", "line"), list(zip(MEANING, LINES, strict=False)), ids=lambda part: str(part)[:40])
 def test_an_event_is_written_in_exactly_this_way_and_read_as_exactly_this(event: DpEvent, line: str) -> None:
     assert canonical_json(event_to_json(event)) == line
     assert event_from_json(json.loads(line)) == event
