@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from dpsynth.accounting.events import ApproximateDpEvent, SelfComposedDpEvent
-from dpsynth.errors import BudgetExceeded, InvalidInput, MissingExtra
+from dpsynth.errors import InvalidInput, MissingExtra
 from dpsynth.integrations.shared_account import SharedAccount
 from dpsynth.ledger.ledger import Ledger
 from dpsynth.ledger.tokens import OpenToken
@@ -169,7 +169,7 @@ class LedgerBudgetAccountant(BudgetAccountant):  # type: ignore[misc]
 
     def fits(self, epsilon: float, delta: float = 0) -> bool:
         """Return whether `check` would pass now; charges nothing and promises nothing."""
-        return self._has_room(self._account.event_of(epsilon, delta), 1)
+        return self._account.has_room(self._account.event_of(epsilon, delta))
 
     def remaining(self, k: int = 1) -> Any:
         """Return the largest epsilon, rounded down at the fourth decimal, of which `k` spends without delta would fit.
@@ -183,7 +183,7 @@ class LedgerBudgetAccountant(BudgetAccountant):  # type: ignore[misc]
         while too_much - fits > 1:
             middle = (fits + too_much) // 2
             epsilon = Decimal(middle) / _STEPS_PER_EPSILON
-            if self._has_room(self._account.event_of(epsilon, 0), k):
+            if self._account.has_room(SelfComposedDpEvent(self._account.event_of(epsilon, 0), k)):
                 fits = middle
             else:
                 too_much = middle
@@ -213,15 +213,6 @@ class LedgerBudgetAccountant(BudgetAccountant):  # type: ignore[misc]
             self._of_thread.waiting = []
         waiting: list[_Work] = self._of_thread.waiting
         return waiting
-
-    def _has_room(self, event: ApproximateDpEvent, count: int) -> bool:
-        try:
-            self._account.ledger.require_room(
-                self._account.dataset, SelfComposedDpEvent(event, count), asked=f"{count} spends by diffprivlib"
-            )
-        except BudgetExceeded:
-            return False
-        return True
 
 
 def _code_of_caller(frame: FrameType | None) -> CodeType:

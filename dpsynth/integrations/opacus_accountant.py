@@ -16,6 +16,7 @@ from typing import Any
 
 from dpsynth.accounting.budget import epsilon_rounded_up, exact_decimal
 from dpsynth.accounting.events import DpEvent, GaussianDpEvent, NoOpDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+from dpsynth.accounting.gaussian_cover import covered
 from dpsynth.accounting.pld import PldAccountant
 from dpsynth.errors import InvalidInput, LedgerError, MissingExtra
 from dpsynth.integrations.shared_account import SharedAccount
@@ -40,13 +41,14 @@ class LedgerAccountant(IAccountant):  # type: ignore[misc]
     Making one reserves and opens the charge of all `steps`; `make_private` then takes the place of the method of the
     same name of Opacus. Use it as a context manager, or call `close`.
 
-    A training on sampled batches is charged as one event (epsilon, delta) at the delta that is named, which the budget
-    must have set aside as event delta. It is paid in full once a step was taken: the total of a shorter training
-    holds only if its length was fixed before. Without a delta, it is charged as if every batch held everybody: that
+    A training on sampled batches is charged as one event, as Gaussian privacy but for the delta that is named, which
+    the budget must have set aside as event delta. Where that does not fit, or a unit has several rows, it is charged as
+    (epsilon, delta). It is paid in full once a step was taken: the total of a shorter training holds only if its
+    length was fixed before. Without a delta, it is charged as if every batch held everybody: that
     costs more for small batches, needs no delta, and steps not taken are free again. Under the policy `plan`, the plan
     must hold the training itself: `SelfComposedDpEvent(PoissonSampledDpEvent(rate, GaussianDpEvent(noise)), steps)`.
 
-    Source: docs/how-to/one-ledger-for-the-shop.md.
+    Source: docs/how-to/one-ledger-for-the-shop.md; docs/design/gaussian_cover.md (why the cover is sound).
     """
 
     def __init__(
@@ -288,6 +290,12 @@ class LedgerAccountant(IAccountant):  # type: ignore[misc]
             return self._unsampled(self.steps)
         if not self._delta:
             raise InvalidInput("the delta of a training is above 0, or is left out")
+        if self._account.rows_per_unit == 1:
+            cover = covered(SelfComposedDpEvent(step, self.steps), self._delta)
+            if self._account.has_room(cover):
+                return cover
+        # Adds up badly with other spends, but may still fit where the budget sets no delta aside for Gaussians, or
+        # where its pure sum has more room.
         epsilon = PldAccountant().compose(step, self.steps).get_epsilon(self._delta)
         return self._account.event_of(epsilon_rounded_up(epsilon), self._delta)
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from dpsynth.accounting.budget import as_written, exact_decimal
 from dpsynth.accounting.events import ApproximateDpEvent, DpEvent
-from dpsynth.errors import InvalidInput
+from dpsynth.errors import BudgetExceeded, InvalidInput
 from dpsynth.integrations.foreign_events import spend_event
 from dpsynth.ledger.ledger import Ledger
 from dpsynth.ledger.tokens import OpenToken, Reservation
@@ -73,6 +73,14 @@ class SharedAccount:
         if not isinstance(event, ApproximateDpEvent):
             raise InvalidInput(f"{self.tool} asked for an epsilon or delta without bound; that fits into no budget")
         return event if self.rows_per_unit == 1 else group_event(event, self.rows_per_unit)
+
+    def has_room(self, event: DpEvent) -> bool:
+        """Return whether `event` would fit now; charges nothing and promises nothing."""
+        try:
+            self.ledger.require_room(self.dataset, event, asked=f"work by {self.tool}")
+        except BudgetExceeded:
+            return False
+        return True
 
     def reserve(self, event: DpEvent, *, what: str, asked: str) -> Reservation:
         """Set the cost of `event` aside; `what` names the work, `asked` its cost in words.

@@ -16,6 +16,7 @@ import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget, epsilon_rounded_up
 from dpsynth.accounting.events import ApproximateDpEvent, GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+from dpsynth.accounting.gaussian_cover import covered
 from dpsynth.accounting.pld import PldAccountant
 from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError
 from dpsynth.ledger import EntryKind, Ledger
@@ -39,9 +40,9 @@ pytestmark = [
 ]
 
 NOISE, RATE, STEPS, DELTA = 2.0, 0.125, 6, Decimal("1e-6")
-EPSILON = epsilon_rounded_up(
-    PldAccountant().compose(PoissonSampledDpEvent(RATE, GaussianDpEvent(NOISE)), STEPS).get_epsilon(DELTA)
-)
+TRAINING = SelfComposedDpEvent(PoissonSampledDpEvent(RATE, GaussianDpEvent(NOISE)), STEPS)
+COVER = covered(TRAINING, DELTA)
+EPSILON = epsilon_rounded_up(PldAccountant().compose(TRAINING).get_epsilon(DELTA))
 
 
 @pytest.fixture
@@ -94,11 +95,27 @@ class TestCharge:
         accountant(ledger)
         assert kinds(ledger) == ["RESERVE", "OPEN"]
         reserved = ledger.entries(DATASET)[1]
-        assert reserved.charges[0].event == ApproximateDpEvent(EPSILON, DELTA)
+        assert reserved.charges[0].event == COVER
         assert not reserved.certifiable
         assert reserved.purpose == (
             "opacus: training, 6 steps of noise multiplier 2 at sample rate 0.125: a model (number of rows public)"
         )
+
+    def test_several_trainings_share_a_budget_that_their_epsilons_would_exceed(self, ledger: Ledger) -> None:
+        ledger.set_budget("shared", PrivacyBudget(2, "1e-5"), UNIT, event_delta="5e-6")
+        said: dict[str, Any] = {"noise_multiplier": NOISE, "sample_rate": RATE, "steps": STEPS, "delta": DELTA}
+        for _ in range(4):
+            LedgerAccountant(ledger, "shared", unit=UNIT, rows_public=True, **said)
+        assert 4 * EPSILON > 3
+        assert ledger.spent("shared").mu_squared == 4 * COVER.mu_squared
+
+    def test_a_training_that_fits_only_as_epsilon_is_charged_so(self, ledger: Ledger) -> None:
+        ledger.set_budget("all aside", PrivacyBudget(1, "1e-6"), UNIT, event_delta="1e-6")
+        said: dict[str, Any] = {"noise_multiplier": NOISE, "sample_rate": RATE, "steps": STEPS, "delta": DELTA}
+        LedgerAccountant(ledger, "all aside", unit=UNIT, rows_public=True, **said)
+        assert ledger.entries("all aside")[1].event == ApproximateDpEvent(EPSILON, DELTA)
+        with pytest.raises(BudgetExceeded):
+            LedgerAccountant(ledger, "all aside", unit=UNIT, rows_public=True, **said)
 
     def test_a_spent_data_set_refuses_the_training(self, ledger: Ledger) -> None:
         accountant(ledger, delta=None, steps=1, noise_multiplier=1.8, sample_rate=1)
@@ -115,7 +132,7 @@ class TestCharge:
         with accountant(ledger) as training:
             model, optimizer, loader = training.make_private(**parts())
             one_step(model, optimizer, loader)
-        assert ledger.spent(DATASET).epsilon == Fraction(EPSILON)
+        assert ledger.spent(DATASET).mu_squared == COVER.mu_squared
         assert kinds(ledger) == ["RESERVE", "OPEN", "SETTLE"]
         assert ledger.entries(DATASET)[-1].charges[0].purpose == "opacus: training, 1 of 6 steps taken"
         ledger.verify()
@@ -170,8 +187,7 @@ class TestCharge:
 class TestPlan:
     def test_a_planned_training_is_paid_by_its_plan(self, ledger: Ledger) -> None:
         ledger.set_budget("planned", PrivacyBudget(3, "1e-5"), UNIT, policy="plan")
-        planned = SelfComposedDpEvent(PoissonSampledDpEvent(RATE, GaussianDpEvent(NOISE)), STEPS)
-        ledger.lock_plan("planned", [("a network", planned)])
+        ledger.lock_plan("planned", [("a network", TRAINING)])
         said: dict[str, Any] = {"noise_multiplier": NOISE, "sample_rate": RATE, "steps": STEPS}
         for wrong in ({"delta": "1e-6"}, {"rows_per_unit": 2}):
             with pytest.raises(InvalidInput, match="a plan holds the training itself"):
@@ -182,7 +198,7 @@ class TestPlan:
         with pytest.raises(BudgetExceeded):
             LedgerAccountant(ledger, "planned", unit=UNIT, rows_public=True, **said)
         reserved = [entry for entry in ledger.entries("planned") if entry.kind is EntryKind.RESERVE]
-        assert [(entry.ticket, entry.event) for entry in reserved] == [("DP-18", planned)]
+        assert [(entry.ticket, entry.event) for entry in reserved] == [("DP-18", TRAINING)]
         ledger.verify()
 
 
@@ -320,15 +336,15 @@ class TestFaults:
         assert kinds(ledger) == ["RESERVE", "OPEN"]
         training.step(noise_multiplier=NOISE, sample_rate=RATE)
         training.close()
-        assert ledger.spent(DATASET).epsilon == Fraction(EPSILON)
+        assert ledger.spent(DATASET).mu_squared == COVER.mu_squared
 
     def test_a_training_that_was_killed_stays_charged(self, ledger: Ledger, path: Path) -> None:
         accountant(ledger)
         with Ledger(path, create=False) as again:
-            assert again.spent(DATASET).epsilon == Fraction(EPSILON)
+            assert again.spent(DATASET).mu_squared == COVER.mu_squared
             (settled,) = again.recover()
             assert settled.kind is EntryKind.SETTLE
-            assert again.spent(DATASET).epsilon == Fraction(EPSILON)
+            assert again.spent(DATASET).mu_squared == COVER.mu_squared
 
     def test_copies_are_no_second_counter(self, ledger: Ledger) -> None:
         training = accountant(ledger)
