@@ -22,11 +22,11 @@ from pathlib import Path
 from benchmarks.surroundings import source_version, surroundings
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, ExponentialDpEvent, GaussianDpEvent, GdpEvent
-from dpsynth.cli.ledger_account import account_of
 from dpsynth.ledger import EntryKind, Ledger
 from dpsynth.ledger.journal import Journal, JournalWriter
 from dpsynth.ledger.statement import Charge, Statement
 from dpsynth.ledger.store import open_store
+from dpsynth.oversight import accounts, timeline
 
 ENTRIES = 100_000
 APPENDS = 100
@@ -119,8 +119,11 @@ def run(url: str, entries: int) -> dict[str, object]:
     figures |= {
         "append_milliseconds_median": round(1000 * statistics.median(taken), 2),
         "append_milliseconds_largest": round(1000 * max(taken), 2),
-        "show_one_seconds": seconds(lambda: account_of(ledger, DATASETS[0])),
-        "show_all_seconds": seconds(lambda: [account_of(ledger, dataset) for dataset in ledger.datasets()]),
+        "show_one_seconds": seconds(lambda: accounts(ledger, DATASETS[0], last=20)),
+        "show_all_seconds": seconds(lambda: accounts(ledger, last=20)),
+        "show_everything_seconds": seconds(lambda: accounts(ledger)),
+        "timeline_seconds": seconds(lambda: timeline(ledger)),
+        "page_seconds": seconds(ledger._repr_html_),
         "entries_seconds": seconds(ledger.entries),
         "room_seconds": seconds(lambda: ledger.require_room(DATASETS[0], one, asked="one more")),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
