@@ -11,7 +11,8 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,11 +20,12 @@ import pytest
 from sqlalchemy import event
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.errors import BudgetExceeded
 from dpsynth.ledger import Ledger
+from dpsynth.ledger.postgres_store import PostgresStore
 from dpsynth.ledger.sqlite_store import SqliteStore
 from dpsynth.ledger.witness import HeadWitness
 from tests.faults.children import Child, Say, die, start
+from tests.ledger.places import Place
 from tests.ledger.requests_for_tests import DATASET, UNIT, pure, reserve
 
 RUNS = int(os.environ.get("DPSYNTH_CRASH_RUNS", "50"))
@@ -63,13 +65,27 @@ def plant(ledger: Ledger, point: str) -> None:
             event.listen(engine, "after_cursor_execute", on_insert)
         case "before commit":
             event.listen(engine, "commit", lambda connection: die())
-        case "after commit":
+        case "after commit" if isinstance(ledger._store, SqliteStore):
             SqliteStore._copy_log = lambda store, connection: die()  # type: ignore[method-assign]
+        case "after commit":
+            PostgresStore._transaction = dying_after_commit(PostgresStore._transaction)  # type: ignore[method-assign]
         case "before witness":
             HeadWitness.record = lambda witness, head: die()  # type: ignore[method-assign]
         case "after witness":
             record = HeadWitness.record
             HeadWitness.record = lambda witness, head: (record(witness, head), die())[0]  # type: ignore[method-assign]
+
+
+def dying_after_commit(transaction: Callable[..., AbstractContextManager[object]]) -> Callable[..., object]:
+    """Return `transaction`, ending this process once the server has said that the commit is on disk."""
+
+    @contextmanager
+    def dying(store: object) -> Iterator[object]:
+        with transaction(store) as connection:
+            yield connection
+        die()
+
+    return dying
 
 
 def one_release(ledger: Ledger, say: Say, before: Callable[[str], None] = lambda operation: None) -> None:
@@ -91,8 +107,8 @@ def touched(lines: list[str]) -> Fraction:
     return sum((Fraction(line.split()[1]) for line in lines if line.startswith("touched")), Fraction(0))
 
 
-def assert_nothing_is_under_counted(path: Path, lines: list[str]) -> None:
-    with Ledger(path, create=False) as ledger:
+def assert_nothing_is_under_counted(url: str, lines: list[str]) -> None:
+    with Ledger(url, create=False) as ledger:
         ledger.verify()
         spent = ledger.spent(DATASET).epsilon
         assert spent is not None
@@ -102,19 +118,18 @@ def assert_nothing_is_under_counted(path: Path, lines: list[str]) -> None:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "ledger.db"
-    with Ledger(path) as ledger:
+def url(place: Place) -> str:
+    with Ledger(place.url, create=False) as ledger:
         ledger.set_budget(DATASET, PrivacyBudget(100, 0), UNIT)
-    return path
+    return place.url
 
 
-def test_killed_at_every_point_of_every_write(path: Path) -> None:
+def test_killed_at_every_point_of_every_write(url: str) -> None:
     heard: list[str] = []
     for operation, point in itertools.islice(itertools.cycle(MATRIX), RUNS):
 
         def work(say: Say, operation: str = operation, point: str = point) -> None:
-            with Ledger(path, create=False) as ledger:
+            with Ledger(url, create=False) as ledger:
 
                 def before(reached: str) -> None:
                     if reached == operation:
@@ -127,14 +142,14 @@ def test_killed_at_every_point_of_every_write(path: Path) -> None:
         expected = {"RESERVE": 0, "OPEN": 0, "DATA": 1, "SETTLE": 1}[operation]
         assert len(lines) == expected, f"{operation} {point}: {lines}"
         heard += lines
-        assert_nothing_is_under_counted(path, heard)
-    with Ledger(path) as ledger:
+        assert_nothing_is_under_counted(url, heard)
+    with Ledger(url) as ledger:
         stale = ledger.recover()
         assert stale
-        assert_nothing_is_under_counted(path, heard)
+        assert_nothing_is_under_counted(url, heard)
         for reservation in ledger.pending():
             ledger.void(reservation)
-        assert_nothing_is_under_counted(path, heard)
+        assert_nothing_is_under_counted(url, heard)
 
 
 def test_the_making_of_a_ledger_may_be_killed_too(tmp_path: Path) -> None:
@@ -154,11 +169,11 @@ def test_the_making_of_a_ledger_may_be_killed_too(tmp_path: Path) -> None:
             assert ledger.verify().index == 1
 
 
-def test_killed_at_any_moment_while_others_work_too(path: Path) -> None:
+def test_killed_at_any_moment_while_others_work_too(url: str) -> None:
     """Three workers at a time; each is killed somewhere between two things that it says."""
 
     def work(say: Say) -> None:
-        with Ledger(path, create=False) as ledger:
+        with Ledger(url, create=False) as ledger:
             say("ready")
             while True:
                 one_release(ledger, say)
@@ -177,63 +192,18 @@ def test_killed_at_any_moment_while_others_work_too(path: Path) -> None:
         child.kill()
         heard += child.finish()[0]
     assert sum(line == "settled" for line in heard) > 0
-    assert_nothing_is_under_counted(path, heard)
+    assert_nothing_is_under_counted(url, heard)
 
 
-def test_planted_defect_opening_after_touching_is_caught(path: Path) -> None:
+def test_planted_defect_opening_after_touching_is_caught(url: str) -> None:
     """The harness has teeth: a release that touches data before it reserves is under-counted, and is seen."""
 
     def work(say: Say) -> None:
-        with Ledger(path, create=False) as ledger:
+        with Ledger(url, create=False) as ledger:
             say(f"touched {ACTUAL}")
             die()
             one_release(ledger, say)
 
     lines, _ = start(work).finish()
     with pytest.raises(AssertionError):
-        assert_nothing_is_under_counted(path, lines)
-
-
-@pytest.mark.parametrize("repetition", range(max(1, RUNS // 50)))
-def test_racing_processes_never_overspend(tmp_path: Path, repetition: int) -> None:
-    """Six processes ask for 0.01 of 1.00 as fast as they can: exactly 100 are accepted."""
-    path = tmp_path / "race.db"
-    with Ledger(path) as ledger:
-        ledger.set_budget(DATASET, PrivacyBudget(1, 0), UNIT)
-    gate_reader, gate_writer = os.pipe()
-
-    def work(say: Say) -> None:
-        with Ledger(path, create=False) as ledger:
-            os.close(gate_writer)
-            os.read(gate_reader, 1)  # ends when the parent opens the gate for all at once
-            while True:
-                try:
-                    reserve(ledger, "0.01", release_id=f"racer-{os.getpid()}")
-                except BudgetExceeded:
-                    return
-                say("accepted")
-
-    children = [start(work) for _ in range(6)]
-    os.close(gate_reader)
-    os.close(gate_writer)
-    results = [child.finish() for child in children]
-    assert [status for _, status in results] == [0] * 6, results
-    assert sum(len(lines) for lines, _ in results) == 100
-    with Ledger(path) as ledger:
-        ledger.verify()
-        assert ledger.spent(DATASET).epsilon == 1
-        assert ledger.head().index == 101
-
-
-def test_racing_processes_make_one_ledger(tmp_path: Path) -> None:
-    path = tmp_path / "new.db"
-
-    def work(say: Say) -> None:
-        with Ledger(path) as ledger:
-            ledger.set_budget(DATASET, PrivacyBudget(1, 0), UNIT)
-            reserve(ledger, "0.1", release_id=f"racer-{os.getpid()}")
-
-    children = [start(work) for _ in range(6)]
-    assert [child.finish() for child in children] == [([], 0)] * 6
-    with Ledger(path) as ledger:
-        assert ledger.verify().index == 7
+        assert_nothing_is_under_counted(url, lines)

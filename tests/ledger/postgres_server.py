@@ -109,7 +109,7 @@ class PostgresServer:
         self.process.wait(timeout=60)
 
     def remove(self) -> None:
-        self.stop()
+        self.stop(at_once=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str) -> None:
