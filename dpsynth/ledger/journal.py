@@ -22,9 +22,8 @@ from dpsynth.ledger.store import LedgerStore, StoreTransaction
 from dpsynth.ledger.witness import HeadWitness
 
 _LOST = (
-    "entries are missing from the end of the ledger {name}: it ends at entry {last}, but entry {known} is known. An "
-    "old backup was restored, the end was cut off, or a -wal file was deleted. Restore the newest copy; what was spent "
-    "stays spent."
+    "entries are missing from the end of the ledger {name}: it ends at entry {last}, but entry {known} is known. "
+    "{why}. Restore the newest copy; what was spent stays spent."
 )
 
 
@@ -140,7 +139,9 @@ class Journal:
         last = rows[-1].index if rows else 0
         for head in sorted(known):
             if head.index > last:
-                raise LedgerCorrupted(_LOST.format(name=self._store.name, last=last, known=head.index))
+                raise LedgerCorrupted(
+                    _LOST.format(name=self._store.name, last=last, known=head.index, why=self._store.lost_end())
+                )
             if digests.get(head.index) != head.digest:
                 raise LedgerCorrupted(
                     f"the ledger {self._store.name} is another one than before: entry {head.index} is known with "

@@ -115,6 +115,12 @@ class PostgresStore:
             postgres_schema.require_append_only_role(connection, self.name)
             postgres_schema.inspect(connection, self.name)
 
+    def lost_end(self) -> str:
+        """Return in words what has probably happened where known entries are missing."""
+        return (
+            "An old backup was restored, a standby took over that had not received everything, or the end was cut off"
+        )
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose(close=os.getpid() == self._pid)

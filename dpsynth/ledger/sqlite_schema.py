@@ -71,6 +71,13 @@ def write_version(driver: sqlite3.Connection) -> None:
     driver.execute(f"PRAGMA user_version = {STORE_VERSION}")
 
 
+def schema_was_changed(driver: sqlite3.Connection) -> bool:
+    """Whether tables or triggers were made, dropped or rebuilt after the file was made: SQLite counts that."""
+    (changes,) = driver.execute("PRAGMA schema_version").fetchone()
+    # For words only. A step to a later version of the store has to be counted here.
+    return bool(changes != 1 + len(_TRIGGERS))
+
+
 def inspect(driver: sqlite3.Connection, name: str) -> None:
     """Check pages, indexes and triggers.
 

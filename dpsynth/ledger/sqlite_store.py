@@ -24,7 +24,7 @@ from dpsynth.ledger.chain import StoredEntry
 from dpsynth.ledger.filesystem import usable_file
 from dpsynth.ledger.migrations import STORE_VERSION, upgrade
 from dpsynth.ledger.sqlite_faults import BUSY_SECONDS, plain_faults
-from dpsynth.ledger.sqlite_schema import inspect, prepare, version_of, write_version
+from dpsynth.ledger.sqlite_schema import inspect, prepare, schema_was_changed, version_of, write_version
 from dpsynth.ledger.witness import witness_beside
 
 _ENTRY = Table(
@@ -113,6 +113,19 @@ class SqliteStore:
         self._refuse_fork()
         with plain_faults(self.name), self._engine.connect() as connection:
             inspect(_driver(connection), self.name)
+
+    def lost_end(self) -> str:
+        """Return in words what has probably happened where known entries are missing: the file gives it away."""
+        if self._path is None:
+            return "The memory was changed"
+        with plain_faults(self.name), self._engine.connect() as connection:
+            changed = schema_was_changed(_driver(connection))
+        if changed:
+            return "The end was cut off: somebody has taken the triggers away, or VACUUM has put the file together anew"
+        with contextlib.suppress(OSError):
+            if self._path.stat().st_mtime_ns < witness_beside(self._path).stat().st_mtime_ns:
+                return "A -wal file was deleted while it was needed, or an old backup was restored with its old date"
+        return "An old backup was restored"
 
     def close(self) -> None:
         """Close the connection that memory needs; a file has none open."""

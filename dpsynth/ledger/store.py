@@ -68,6 +68,9 @@ class LedgerStore(Protocol):
             LedgerCorrupted: something is damaged or was changed.
         """
 
+    def lost_end(self) -> str:
+        """Return in words, without a full stop, what has probably happened where known entries are missing."""
+
     def close(self) -> None:
         """Give everything back; the store cannot be used afterwards."""
 
