@@ -19,7 +19,7 @@ from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
 from dpsynth.accounting.events import DpEvent, ExponentialDpEvent, SelfComposedDpEvent
 from dpsynth.accounting.gaussian_dp import epsilon_from_mu_squared
 from dpsynth.accounting.zcdp import epsilon_from_rho
-from dpsynth.errors import AccountantsDisagree
+from dpsynth.errors import AccountantsDisagree, InvalidInput
 
 if TYPE_CHECKING:
     from dpsynth.accounting.pld import PldAccountant
@@ -33,6 +33,7 @@ _FLOATING_POINT = 1e-9
 _LARGEST_RATIO = 2.0
 _SMALL = 0.1
 _LARGEST_COMPARED = 5.0
+_SMOOTHED = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def cross_check(event: DpEvent, claim: PrivacyBudget) -> Agreement:
     if rdp > _LARGEST_RATIO * pld + _SMALL:
         raise AccountantsDisagree(f"{found}; they should not be that far apart")
     _require_equal_divergence(event, renyi, losses)
+    _require_within_audit(event, claim.delta, pld)
     if Fraction(summed) > Fraction(claim.epsilon):
         raise AccountantsDisagree(f"{claim} is claimed, but the events cost epsilon {float(summed):.6g}; {found}")
     return Agreement(
@@ -117,6 +119,25 @@ def _cost_without_covers(event: DpEvent) -> PrivacyCost:
 
 def _without_mu(cost: PrivacyCost) -> PrivacyCost:
     return PrivacyCost(cost.rho, cost.epsilon, cost.delta)
+
+
+def _require_within_audit(event: DpEvent, delta: Decimal, pld: float) -> None:
+    """Compare with an interval of another method, where every event has a law of its losses.
+
+    Above, a tenth of a percent is left for integer noise that the accountant smooths.
+    """
+    from dpsynth.accounting.loss_audit import audit_epsilon
+
+    try:
+        audited = audit_epsilon(event, delta)
+    except InvalidInput:
+        return
+    least = audited.lowest * (1 - RELATIVE_TOLERANCE) - ABSOLUTE_TOLERANCE
+    if not least <= pld <= audited.highest * (1 + _SMOOTHED) + ABSOLUTE_TOLERANCE:
+        raise AccountantsDisagree(
+            f"the privacy-loss accountant finds epsilon {pld:.6g}, and an audit by another method one between "
+            f"{audited.lowest:.6g} and {audited.highest:.6g}"
+        )
 
 
 def _require_equal_divergence(event: DpEvent, renyi: RdpAccountant, losses: PldAccountant) -> None:
