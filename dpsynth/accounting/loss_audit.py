@@ -85,7 +85,8 @@ def audit_epsilon(event: DpEvent, delta: Decimal | Fraction | float) -> AuditedE
         raise InvalidBudget("an audit needs a delta between 1e-13 and 1")
     found: Counter[DpEvent] = Counter()
     _collect(event, 1, found)
-    if len(found) > _MOST_KINDS or sum(found.values()) > _MOST_STEPS:
+    kinds = sum(not isinstance(part, (GaussianDpEvent, GdpEvent)) for part in found)
+    if kinds > _MOST_KINDS or sum(found.values()) > _MOST_STEPS:
         raise InvalidInput(f"an audit takes at most {_MOST_KINDS} kinds of events and {_MOST_STEPS} of them in all")
     ranges = [part for part in found if isinstance(part, ExponentialDpEvent)]
     both = [

@@ -24,6 +24,7 @@ from dpsynth.accounting.events import (
     DpEvent,
     ExponentialDpEvent,
     GaussianDpEvent,
+    LaplaceDpEvent,
     NonPrivateDpEvent,
     NoOpDpEvent,
     PoissonSampledDpEvent,
@@ -118,7 +119,7 @@ def test_what_fails_more_often_than_delta_has_no_epsilon() -> None:
         NonPrivateDpEvent(),
         PoissonSampledDpEvent(0.1, ZCDpEvent(Fraction(1))),
         SelfComposedDpEvent(GaussianDpEvent(1e6), 10**8),
-        ComposedDpEvent(tuple(GaussianDpEvent(1.0 + place) for place in range(101))),
+        ComposedDpEvent(tuple(LaplaceDpEvent(1.0 + place) for place in range(101))),
     ],
     ids=["no law", "vectors", "unprotected", "sampled", "too many", "too many kinds"],
 )
