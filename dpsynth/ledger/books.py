@@ -28,7 +28,7 @@ class Books:
         links: the populations of each data set that entries speak about, in order of their first entry.
     """
 
-    __slots__ = ("_audit", "accounts", "entries", "head", "links")
+    __slots__ = ("_audit", "_of", "accounts", "entries", "head", "links")
 
     def __init__(self, *, audit: bool = False) -> None:
         """Start empty; `audit` also checks the budget after each single entry."""
@@ -36,6 +36,8 @@ class Books:
         self.entries: list[LedgerEntry] = []
         self.accounts: dict[str, Account] = {}
         self.links: dict[str, tuple[str, ...]] = {}
+        # The accounts of each data set, once it has any; looked up several times for every entry.
+        self._of: dict[str, tuple[Account, ...]] = {}
         self._audit = audit
 
     def account(self, population: str) -> Account:
@@ -48,7 +50,7 @@ class Books:
 
     def accounts_of(self, dataset: str) -> tuple[Account, ...]:
         """Return the accounts that `dataset` charges."""
-        return tuple(map(self.account, self.populations(dataset)))
+        return self._of.get(dataset) or tuple(map(self.account, self.populations(dataset)))
 
     def records(self) -> list[ReservationRecord]:
         """Return every reservation once, oldest first."""
@@ -81,6 +83,8 @@ class Books:
         if refusal is not None:
             raise LedgerCorrupted(f"entry {entry.index} is not legal: {refusal}")
         self.count(entry)
+        if entry.curve is not None:
+            self.require_true_curve(entry)
         self.entries.append(entry)
         self.head = entry.head
 
@@ -97,10 +101,23 @@ class Books:
         for account in accounts:
             account.post(entry)
             self.accounts[account.name] = account
+        self._of[entry.dataset] = accounts
         if entry.kind is EntryKind.RESERVE or not accounts[0].is_declared:
             self.links.setdefault(entry.dataset, (entry.dataset,))
         if self._audit:
             self.require_kept(entry)
+
+    def require_true_curve(self, entry: LedgerEntry) -> None:
+        """Recompute what `entry`, which was just counted, states to have resulted.
+
+        Raises:
+            LedgerCorrupted: it states another cost than its events have.
+        """
+        curve, accounts = entry.curve or {}, self.accounts_of(entry.dataset)
+        if len(curve) != len(accounts) or not all(
+            account.name in curve and curve_agrees(curve[account.name], account.spent) for account in accounts
+        ):
+            raise LedgerCorrupted(f"entry {entry.index} states another cost than its events have")
 
     def require_kept(self, entry: LedgerEntry) -> None:
         """Refuse `entry`, which was just counted, where it took a population over its budget.
@@ -179,33 +196,15 @@ def audited_books(rows: Sequence[StoredEntry], books: Books) -> Books:
     posted, the contents are the same to the letter and `books` is returned: the same check would find the same.
 
     Raises:
-        LedgerCorrupted: as in `checked_books`, an entry is not spelled canonically, or states
-            another cost than its events have.
+        LedgerCorrupted: as in `checked_books`, or an entry is not spelled canonically.
     """
     if [row.digest for row in rows] != [entry.digest for entry in books.entries]:
         books = checked_books(rows)
-    _require_true_curves(books)
+    _require_budgets_kept(books)
     for row, entry in zip(rows, books.entries, strict=True):
         require_digest(row)
         require_canonical(row, entry)
     return books
-
-
-def _require_true_curves(books: Books) -> None:
-    # Nothing rests on them, so nobody asks but an audit; and that has to count once more, entry by entry.
-    again = Books(audit=not books.budgets_kept())
-    for entry in books.entries:
-        again.post(entry)
-        if entry.curve is not None:
-            _require_true_curve(entry, again.accounts_of(entry.dataset))
-
-
-def _require_true_curve(entry: LedgerEntry, accounts: Iterable[Account]) -> None:
-    curve = entry.curve or {}
-    spent = {account.name: account.spent for account in accounts}
-    agree = (curve_agrees(stated, spent[name]) for name, stated in curve.items() if name in spent)
-    if curve.keys() != spent.keys() or not all(agree):
-        raise LedgerCorrupted(f"entry {entry.index} states another cost than its events have")
 
 
 def _require_budgets_kept(books: Books) -> None:

@@ -18,6 +18,7 @@ from dpsynth.accounting.zcdp import epsilon_from_rho
 DELTAS = {"1e-5": Fraction(1, 10**5), "1e-6": Fraction(1, 10**6), "1e-9": Fraction(1, 10**9)}
 """Where a curve is written down."""
 
+_DELTAS = {name: float(delta) for name, delta in DELTAS.items()}
 _STEP = 1e-4
 _PLAINLY = 1e-5
 _LARGEST = 700.0
@@ -41,13 +42,14 @@ def curve_of(spent: PrivacyCost) -> dict[str, str]:
 def curve_agrees(stated: Mapping[str, str], spent: PrivacyCost) -> bool:
     """Return whether `stated` is `curve_of(spent)`, up to a step of the last decimal.
 
-    An audit asks for every entry, so it first asks whether each number is plainly enough and one step less plainly too
-    little, which takes a hundredth of the time; where that is not plain, the curve is computed.
+    Every entry is asked for at every opening, so it first asks whether each number is plainly enough and one step less
+    plainly too little, which takes a fiftieth of the time; where that is not plain, the curve is computed.
     """
-    if set(stated) == {name for name, delta in DELTAS.items() if _is_finite(spent, delta - spent.delta)} and all(
-        _is_plain(float(epsilon), spent, float(DELTAS[name] - spent.delta)) for name, epsilon in stated.items()
-    ):
-        return True
+    if spent.mu_squared is not None and not spent.delta and stated.keys() == DELTAS.keys():
+        pure = math.inf if spent.epsilon is None else float(spent.epsilon)
+        mu = math.sqrt(spent.mu_squared)
+        if mu and all(_is_plain(float(stated[name]), pure, mu, delta) for name, delta in _DELTAS.items()):
+            return True
     computed = curve_of(spent)
     return stated.keys() == computed.keys() and all(
         abs(float(epsilon) - float(computed[name])) <= 1.5 * _STEP for name, epsilon in stated.items()
@@ -74,7 +76,7 @@ def _converted(mu_squared: Fraction, left: Fraction) -> Fraction | float:
     least, most = 0.0, max(1.0, mu * mu)
     while _delta(most, mu) > left and most < _LARGEST:
         least, most = most, 2 * most
-    while most - least > _STEP / 8:
+    while most - least > _STEP / 1e5 * max(1.0, most):
         middle = (least + most) / 2
         least, most = (middle, most) if _delta(middle, mu) > left else (least, middle)
     steps = math.ceil(most / _STEP)
@@ -84,19 +86,10 @@ def _converted(mu_squared: Fraction, left: Fraction) -> Fraction | float:
     return epsilon_from_mu_squared(mu_squared, left)
 
 
-def _is_finite(spent: PrivacyCost, left: Fraction) -> bool:
-    converted = left > 0 and (spent.mu_squared is not None or spent.rho is not None)
-    return converted or (left >= 0 and spent.epsilon is not None)
-
-
-def _is_plain(epsilon: float, spent: PrivacyCost, left: float) -> bool:
-    if spent.mu_squared is None or left <= 0 or epsilon <= _STEP:
+def _is_plain(epsilon: float, pure: float, mu: float, delta: float) -> bool:
+    if not 0 <= epsilon < pure or _delta(epsilon, mu) > delta * (1 - _PLAINLY):
         return False
-    pure = math.inf if spent.epsilon is None else float(spent.epsilon)
-    mu = math.sqrt(spent.mu_squared)
-    if mu == 0 or pure <= epsilon:
-        return False
-    return _delta(epsilon, mu) <= left * (1 - _PLAINLY) and _delta(epsilon - _STEP, mu) >= left * (1 + _PLAINLY)
+    return epsilon == 0 or _delta(max(0.0, epsilon - _STEP), mu) >= delta * (1 + _PLAINLY)
 
 
 def _delta(epsilon: float, mu: float) -> float:

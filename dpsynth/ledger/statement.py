@@ -175,7 +175,7 @@ class Statement:
             if newer or any([content.pop(key) for key in SECOND_FORMAT_KEYS]):  # noqa: C419  every one is taken out
                 raise InvalidInput(f"entries of format 1 have no {self.kind}, and none of the fields of format 2")
             return content
-        said = {key: value for key, value in content.items() if value not in ("", [], {}, None) or key in ALWAYS}
+        said = {key: value for key, value in content.items() if value or key in ALWAYS}
         unfit = [key for key in said if key in ONLY and self.kind not in ONLY[key]]
         if unfit:
             raise InvalidInput(f"{self.kind} has no {', '.join(unfit)}")
