@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dpsynth.certification.artefacts import digest_of_file
 from dpsynth.certification.bundle import check_destination, write_bundle
 from dpsynth.certification.certificate import Certificate, Override
 from dpsynth.certification.facts import EXPORTED
+from dpsynth.certification.layout import CHECKSUMS
 from dpsynth.certification.signing import load_or_create_key
 from dpsynth.certification.withheld import WithheldRelease, read_withheld
 from dpsynth.errors import BundleError
@@ -36,7 +38,7 @@ class Release:
 def export(
     made: WithheldRelease, certificate: Certificate, *, out: Path, internal_folder: Path, ledger: Ledger
 ) -> Release:
-    """Write the release folder and note the export in the ledger.
+    """Write the release folder, and note the export and the folder's digest in the ledger.
 
     Raises:
         BundleError: the certificate does not allow it, the parts do not belong together, or the disk refuses.
@@ -52,7 +54,9 @@ def export(
             report_html=render_report(certificate.to_json()),
             key=load_or_create_key(),
         )
-    ledger.note(schema.dataset, EXPORTED, release_id=certificate.document.scope.release_id)
+    # After the folder has its name, so that the ledger never speaks of a folder that does not exist.
+    release_id = certificate.document.scope.release_id
+    ledger.note(schema.dataset, EXPORTED, release_id=release_id, artefact=digest_of_file(out / CHECKSUMS))
     return Release(out, internal_folder, certificate, made.table.rows)
 
 

@@ -12,7 +12,7 @@ from dpsynth.certification.audit import check_internal_folder, internal_audit, w
 from dpsynth.certification.bundle import check_destination
 from dpsynth.certification.canaries import draw_canaries
 from dpsynth.certification.certificate import Override, assess
-from dpsynth.certification.facts import facts_of
+from dpsynth.certification.facts import configuration_of, facts_of
 from dpsynth.certification.plan import plan_release
 from dpsynth.certification.policy import Policy, default_policy
 from dpsynth.certification.withheld import WithheldRelease, advice_on_withheld, withhold
@@ -44,12 +44,15 @@ def release(
     internal_folder: str | Path | None = None,
     override: Override | None = None,
     noise: NoiseSource | None = None,
+    ticket: str = "",
+    legal_basis: str = "",
 ) -> Release:
     """Make a synthetic table of `data`, charge it to `ledger`, certify it, and write the release folder `out`.
 
     `rows` defaults to the noisy length of the table. `seed` makes the public sampling repeatable; privacy noise cannot
     be seeded, and `noise` other than the operating system's entropy cannot pass. `internal_folder`, by default
-    `<out>-internal`, receives findings about real rows and must never be shared.
+    `<out>-internal`, receives findings about real rows and must never be shared. `ticket` and `legal_basis` go to the
+    ledger, whose entries about this release travel with it.
 
     Raises:
         InvalidInput: schema, header, budget or an option is wrong; nothing was read or charged.
@@ -71,7 +74,17 @@ def release(
 
     canaries = draw_canaries(schema, policy, budget, rng=rng, noise=noise)
     held_back, planted = policy.control_fraction, canaries.included_rows
-    curator = Curator.open(data, schema, ledger=ledger, noise=noise, control_fraction=held_back, planted=planted)
+    curator = Curator.open(
+        data,
+        schema,
+        ledger=ledger,
+        noise=noise,
+        control_fraction=held_back,
+        planted=planted,
+        ticket=ticket,
+        legal_basis=legal_basis,
+        configuration=configuration_of(schema, maker),
+    )
     model = maker.fit(curator, budget, rng=rng)
     # The model was fitted without the controls and with the canaries; the synthetic table is as long as the real one.
     length = (model.total - len(planted)) / (1 - float(held_back)) if rows is None else rows

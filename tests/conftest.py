@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -13,3 +17,11 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("fast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _home_of_its_own() -> Iterator[None]:
+    """Keep the keys that tests make out of the folder of whoever runs them."""
+    with tempfile.TemporaryDirectory(prefix="dpsynth-tests-") as home, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DPSYNTH_HOME", home)
+        yield

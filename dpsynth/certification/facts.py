@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+
+import rfc8785
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_to_json
@@ -15,6 +18,7 @@ from dpsynth.curator.queries import NoisyMarginal
 from dpsynth.generators.base import FittedSynthesizer, MarginalSynthesizer
 from dpsynth.generators.error_bars import ErrorBars
 from dpsynth.ledger import EntryKind, Head, Ledger, LedgerEntry, head_of_extract
+from dpsynth.schema.schema import Schema
 
 EXPORTED = "exported"
 """Purpose of the ledger note that a release leaves when it has been exported."""
@@ -157,6 +161,16 @@ def parameters_of(generator: object) -> dict[str, JsonValue]:
     if not dataclasses.is_dataclass(generator) or isinstance(generator, type):
         return {}
     return {field.name: _as_json(getattr(generator, field.name)) for field in dataclasses.fields(generator)}
+
+
+def configuration_of(schema: Schema, generator: MarginalSynthesizer) -> str:
+    """Return the SHA-256 of the canonical JSON of schema digest, generator and hyperparameters, for the ledger."""
+    said: JsonValue = {
+        "schema": schema.digest,
+        "generator": generator.name,
+        "parameters": parameters_of(generator),
+    }
+    return hashlib.sha256(rfc8785.dumps(said)).hexdigest()
 
 
 def _content(line: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:

@@ -25,6 +25,8 @@ def discover(
     ledger: Annotated[
         str | None, typer.Option(help="Ledger; DPSYNTH_LEDGER or the user's own ledger if not given.")
     ] = None,
+    ticket: Annotated[str, typer.Option(help="Where this was decided, for the ledger.")] = "",
+    legal_basis: Annotated[str, typer.Option(help="Legal basis of the processing, for the ledger.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Find the categories that enough people share, charge that to the ledger, and write the completed schema."""
@@ -34,7 +36,9 @@ def discover(
     if not out.absolute().parent.is_dir():
         raise BundleError(f"{out.parent} is not a folder")
     with open_ledger(ledger) as books:
-        found = discover_categories(data, Schema.from_yaml(schema), budget, ledger=books)
+        found = discover_categories(
+            data, Schema.from_yaml(schema), budget, ledger=books, ticket=ticket, legal_basis=legal_basis
+        )
         left = books.remaining(found.schema.dataset)
     out.write_text(found.schema.to_yaml(), encoding="utf-8")
     numbers = {name: len(named) for name, named in found.categories.items()}

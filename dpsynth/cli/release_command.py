@@ -52,6 +52,8 @@ def release_table(
         str | None, typer.Option(help="Name of the person who orders export even without PASS.")
     ] = None,
     override_reason: Annotated[str | None, typer.Option(help="Their reason; both go on the certificate.")] = None,
+    ticket: Annotated[str, typer.Option(help="Where this was decided, for the ledger.")] = "",
+    legal_basis: Annotated[str, typer.Option(help="Legal basis of the processing, for the ledger.")] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check all but the rows and show the plan; charge nothing.")
     ] = False,
@@ -91,6 +93,8 @@ def release_table(
                     seed=seed,
                     internal_folder=findings,
                     override=override,
+                    ticket=ticket,
+                    legal_basis=legal_basis,
                 )
         except CertificationRefused as refusal:
             if as_json:

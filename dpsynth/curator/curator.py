@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import DpEvent, GdpEvent
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
-from dpsynth.curator._sealed import Private
+from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.allowance import Allowance
+from dpsynth.curator.fingerprint import FingerprintKey, load_or_create_fingerprint_key
 from dpsynth.curator.gate import Gate
 from dpsynth.curator.ingest import TableLike, check_header, read_rows, source_of
 from dpsynth.curator.marginals import MarginalCounter, measure_marginal
@@ -30,10 +32,19 @@ from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
 
 
+class Authority(NamedTuple):
+    """On whose authority and with what the rows are asked, in the words of the ledger."""
+
+    ticket: str
+    legal_basis: str
+    configuration: str
+
+
 class Curator:
     """Answers noisy questions about one data set and charges each of them to its ledger."""
 
     __slots__ = (
+        "_authority",
         "_charged",
         "_control_fraction",
         "_ledger",
@@ -55,8 +66,10 @@ class Curator:
         control_fraction: Fraction,
         planted: NDArray[np.int32] | None,
         release_id: str,
+        authority: Authority,
     ) -> None:
         """Use `Curator.open` instead."""
+        self._authority = authority
         self.schema = schema
         self.release_id = release_id
         self._source = source
@@ -78,6 +91,9 @@ class Curator:
         control_fraction: Fraction = Fraction(0),
         planted: NDArray[np.int32] | None = None,
         release_id: str | None = None,
+        ticket: str = "",
+        legal_basis: str = "",
+        configuration: str = "",
     ) -> Curator:
         """Return a curator for `data`; only its header is read, rows wait until a question has been paid for.
 
@@ -89,6 +105,9 @@ class Curator:
             control_fraction: chance of each unit to be held back as a control for the internal audit.
             planted: canary codes added to the training rows, shape (canaries, columns).
             release_id: name of the release in the ledger; a new random one if None.
+            ticket: where the release was decided, for the ledger.
+            legal_basis: legal basis of the processing in words, for the ledger.
+            configuration: SHA-256 of what the rows are put through, for the ledger; the schema's digest if empty.
 
         Raises:
             SchemaError: the schema has blanks.
@@ -107,6 +126,7 @@ class Curator:
             control_fraction=control_fraction,
             planted=planted,
             release_id=uuid.uuid4().hex if release_id is None else release_id,
+            authority=Authority(ticket, legal_basis, configuration or schema.digest),
         )
 
     @property
@@ -141,6 +161,8 @@ class Curator:
         Privacy: order of writes is RESERVE, OPEN, first row read, answers, SETTLE; a crash keeps the full charge.
         """
         mu_squared = mu_squared_from_budget(budget)
+        # A ledger in memory is for tests; nobody compares what it was told.
+        key = load_or_create_fingerprint_key() if self._ledger.durable else None
         reservation = self._ledger.reserve(
             self.schema.dataset,
             release_id=self.release_id,
@@ -149,12 +171,15 @@ class Curator:
             asked=str(budget),
             unit=self.schema.unit.describe(),
             certifiable=self.certifiable,
+            ticket=self._authority.ticket,
+            legal_basis=self._authority.legal_basis,
+            configuration=self._authority.configuration,
         )
         token = self._ledger.open(reservation)
         allowance = Allowance(self.schema.dataset, mu_squared)
         settled: tuple[tuple[str, DpEvent], ...] = (("ended before it was asked to", GdpEvent(mu_squared)),)
         try:
-            counter = MarginalCounter(self._load(token), self.domain, self.schema.unit)
+            counter = MarginalCounter(self._load(token, key), self.domain, self.schema.unit)
             try:
                 yield _Session(counter, allowance, Gate(allowance, self._noise))
             except (DpsynthError, KeyboardInterrupt):
@@ -166,7 +191,7 @@ class Curator:
             # answer, and it costs everything reserved.
             allowance.close()
             self._charged.extend(settled)
-            self._ledger.settle(token, settled)
+            self._ledger.settle(token, settled, fingerprint=self._fingerprint(key, token))
 
     def sealed_rows(self) -> Private[PrivateRows]:
         """Return the rows, sealed.
@@ -178,7 +203,11 @@ class Curator:
             raise DpsynthError("the data has not been opened: nothing has been charged for it yet")
         return self._rows
 
-    def _load(self, token: OpenToken) -> Private[PrivateRows]:
+    def _fingerprint(self, key: FingerprintKey | None, token: OpenToken) -> str:
+        rows = None if self._rows is None else unseal(self._rows).fingerprint
+        return key.masked(rows, token.reservation.digest) if key is not None and rows else ""
+
+    def _load(self, token: OpenToken, key: FingerprintKey | None) -> Private[PrivateRows]:
         if self._rows is None:
             try:
                 with phase("read and code the rows", 1):
@@ -189,6 +218,7 @@ class Curator:
                         noise=self._noise,
                         control_fraction=self._control_fraction,
                         planted=self._planted,
+                        key=key,
                     )
             except (OSError, MemoryError) as fault:
                 raise TableError(

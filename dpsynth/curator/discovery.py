@@ -52,6 +52,8 @@ def discover_categories(
     *,
     ledger: Ledger,
     noise: NoiseSource | None = None,
+    ticket: str = "",
+    legal_basis: str = "",
 ) -> Discovery:
     """Return the categories of all open columns of `schema` that enough people share, and the completed schema.
 
@@ -61,6 +63,8 @@ def discover_categories(
         budget: what this may cost; half of delta is for naming what a single unit has, the rest for the noise.
         ledger: where it is charged.
         noise: source of privacy noise; the operating system's entropy if None.
+        ticket: where this was decided, for the ledger.
+        legal_basis: legal basis of the processing in words, for the ledger.
 
     Raises:
         InvalidInput: no column is open, or the budget is too small to find anything.
@@ -94,6 +98,9 @@ def discover_categories(
         asked=str(budget),
         unit=schema.unit.describe(),
         certifiable=certifiable,
+        ticket=ticket,
+        legal_basis=legal_basis,
+        configuration=schema.digest,
     )
     token = ledger.open(reservation)
     allowance = Allowance(schema.dataset, mu_squared, Fraction(outright))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.curator._sealed import Private
+from dpsynth.curator.fingerprint import FingerprintKey
 from dpsynth.curator.rows import PrivateRows, compact
 from dpsynth.curator.sources.arrow_stream import ArrowStream
 from dpsynth.curator.sources.base import Cells, RowSource
@@ -112,6 +113,7 @@ def read_rows(
     noise: NoiseSource,
     control_fraction: Fraction,
     planted: NDArray[np.int32] | None,
+    key: FingerprintKey | None = None,
 ) -> Private[PrivateRows]:
     """Return the rows, coded, bounded and split.
 
@@ -122,12 +124,13 @@ def read_rows(
         noise: decides which rows of a unit are kept and which units are control, without looking at values.
         control_fraction: chance of each unit to be a control that no generator sees.
         planted: canary codes to add to the training rows, shape (canaries, columns), or None.
+        key: with which their fingerprint is taken, before anything is left out or added; None for none.
 
     Privacy: everything returned is sealed. The number of rows, and whether there are any, is private too.
     """
-    if token.dataset != schema.dataset:
-        raise TableError(f"the ledger has opened data set '{token.dataset}', not '{schema.dataset}'")
+    _require_open(token, schema)
     codes, units = _encode_all(source, schema)
+    fingerprint = b"" if key is None else key.of_rows(schema.digest, codes, units)
     if units is not None:
         kept = _bounded(units, schema.unit.max_rows_per_unit, noise)
         codes, units = codes[kept], units[kept]
@@ -138,7 +141,12 @@ def read_rows(
     if planted is not None and len(planted):
         training = np.concatenate([training, planted.astype(np.int32)])
     return Private(
-        PrivateRows(domain=schema.domain, training=compact(training, schema.domain), control=codes[is_control])
+        PrivateRows(
+            domain=schema.domain,
+            training=compact(training, schema.domain),
+            control=codes[is_control],
+            fingerprint=fingerprint,
+        )
     )
 
 
@@ -150,8 +158,7 @@ def read_categories(
     Privacy: everything returned is sealed, which categories there are too. Each unit counts with at most
     `max_rows_per_unit` rows, drawn without looking at values, hence in at most so many categories, once in each.
     """
-    if token.dataset != schema.dataset:
-        raise TableError(f"the ledger has opened data set '{token.dataset}', not '{schema.dataset}'")
+    _require_open(token, schema)
     columns = [column for column in schema.columns if is_open(column)]
     numbers: list[dict[str, int]] = [{} for _ in columns]
 
@@ -176,6 +183,13 @@ def read_categories(
         counts = np.bincount(once, minlength=several)[1:].tolist()
         counted[column.name] = Private({text: counts[code] for text, code in numbers[place].items() if counts[code]})
     return counted
+
+
+def _require_open(token: OpenToken, schema: Schema) -> None:
+    if token.dataset != schema.dataset:
+        raise TableError(f"the ledger has opened data set '{token.dataset}', not '{schema.dataset}'")
+    if token.is_expired:
+        raise TableError(f"the ledger's leave to read data set '{schema.dataset}' has expired; it counts in full")
 
 
 def _encode_all(source: RowSource, schema: Schema) -> tuple[NDArray[np.int32], NDArray[np.intp] | None]:

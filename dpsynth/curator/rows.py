@@ -20,11 +20,13 @@ class PrivateRows:
         domain: names and sizes of the columns.
         training: one code array of shape (training rows,) per column, in the order of the domain, smallest dtype.
         control: codes of the control rows, shape (control rows, columns).
+        fingerprint: of all rows as they were read; empty where nobody asked for it.
     """
 
     domain: Domain
     training: tuple[NDArray[np.integer], ...]
     control: NDArray[np.int32]
+    fingerprint: bytes = b""
 
     def marginal(self, clique: Clique, groups: Sequence[NDArray[np.int64] | None] = ()) -> NDArray[np.int64]:
         """Return the exact counts of the training rows over `clique`, integer array of the clique's shape.

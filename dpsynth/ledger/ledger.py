@@ -27,7 +27,11 @@ from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
 from dpsynth.ledger.store import open_store
 from dpsynth.ledger.tokens import OpenToken, Reservation
 
+EXPIRED = "settled at full cost: its token had expired"
+"""The purpose of a SETTLE entry that came too late."""
+
 _LONGEST = 500
+_LIFETIME = timedelta(days=7)
 
 
 class Ledger(LedgerReading):
@@ -213,24 +217,31 @@ class Ledger(LedgerReading):
             entry = writer.append(statement)
         return Reservation(dataset, release_id, entry.index, entry.digest)
 
-    def open(self, reservation: Reservation) -> OpenToken:
+    def open(self, reservation: Reservation, *, lifetime: timedelta = _LIFETIME) -> OpenToken:
         """Write that rows are about to be read; rows may be read only with the token that this returns.
 
+        The token expires after `lifetime`. Then no more rows may be read with it, and settling counts in full.
+
         Raises:
+            InvalidInput: `lifetime` is not above 0.
             LedgerError: the reservation was opened or given back before, or is of another ledger.
             LedgerUnavailable: it could not be written; no row may be read.
 
         Privacy: from here on the reservation can no longer be given back.
         """
+        if lifetime <= timedelta(0):
+            raise InvalidInput("a token lives for some time, so its lifetime is above 0")
         with self._journal.writing() as writer:
             record = _record_of(writer, reservation)
-            entry = writer.append(_step(EntryKind.OPEN, record, record.entry.purpose))
-        return OpenToken(reservation, entry.index, entry.digest)
+            opening = _step(EntryKind.OPEN, record, record.entry.purpose)
+            entry = writer.append(replace(opening, expires=written_time(datetime.now(UTC) + lifetime)))
+        return OpenToken(reservation, entry.index, entry.digest, entry.expires)
 
     def settle(self, token: OpenToken, events: Sequence[tuple[str, DpEvent]], *, fingerprint: str = "") -> None:
         """Write what was really asked of the rows, as (purpose, event); the rest of the reservation is free again.
 
-        Under the policy `plan` nothing is free again. `fingerprint` tells the rows apart for who holds the key to it.
+        Under the policy `plan`, or with a token that has expired, nothing is free again. `fingerprint` tells the rows
+        apart for who holds the key to it.
 
         Raises:
             LedgerError: the token was settled before, or `events` cost more than was reserved. Then the reservation
@@ -245,7 +256,10 @@ class Ledger(LedgerReading):
             record = _record_of(writer, token.reservation)
             if record.opened is not None and record.opened.digest != token.digest:
                 raise LedgerError("this token was not given out by this ledger")
-            settled = replace(_step(EntryKind.SETTLE, record, record.entry.purpose, charges), fingerprint=fingerprint)
+            settled = _step(EntryKind.SETTLE, record, record.entry.purpose, charges)
+            if token.is_expired:
+                settled = _step(EntryKind.SETTLE, record, EXPIRED, record.entry.charges)
+            settled = replace(settled, fingerprint=fingerprint)
             overrun = writer.refusal(settled) if record.state is ReservationState.OPEN else None
             if overrun is None:
                 writer.append(settled)

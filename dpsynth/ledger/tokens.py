@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dpsynth.ledger.authorship import current_time
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -30,11 +32,18 @@ class OpenToken:
         reservation: what was reserved.
         index: index of the OPEN entry.
         digest: its digest.
+        expires: until when rows may be read, UTC; empty for ever.
     """
 
     reservation: Reservation
     index: int
     digest: str
+    expires: str = ""
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether rows may no longer be read; what is settled now counts in full."""
+        return bool(self.expires) and current_time() >= self.expires
 
     @property
     def dataset(self) -> str:

@@ -455,3 +455,69 @@ def test_every_refusal_of_the_ledger_is_exit_code_four() -> None:
 def test_importing_the_ledger_loads_no_database() -> None:
     program = "import sys, dpsynth.ledger; sys.exit('sqlalchemy' in sys.modules or 'sqlite3' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+class TestExpiry:
+    def test_a_token_that_has_expired_settles_in_full(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        token = ledger.open(reserve(ledger, "0.4"), lifetime=timedelta(hours=1))
+        assert not token.is_expired
+        assert ledger.entries()[-1].expires == token.expires > ledger.entries()[-1].time
+        monkeypatch.setattr("dpsynth.ledger.tokens.current_time", lambda: "9999-01-01T00:00:00.000000Z")
+        assert token.is_expired
+        ledger.settle(token, [("age", pure("0.1"))])
+        assert epsilon_spent(ledger) == Fraction(2, 5)
+        assert "expired" in ledger.entries()[-1].purpose
+        ledger.verify()
+
+    def test_a_clock_that_goes_back_lowers_nothing(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        token = opened(ledger, "0.4")
+        monkeypatch.setattr("dpsynth.ledger.tokens.current_time", lambda: "1970-01-01T00:00:00.000000Z")
+        with pytest.raises(LedgerError, match="more than it had reserved"):
+            ledger.settle(token, [("age", pure("0.5"))])
+        assert epsilon_spent(ledger) == Fraction(2, 5)
+
+    def test_a_token_lives_for_some_time(self, ledger: Ledger) -> None:
+        with pytest.raises(InvalidInput, match="above 0"):
+            ledger.open(reserve(ledger, "0.4"), lifetime=timedelta(0))
+
+
+class TestWhy:
+    def test_a_reservation_says_on_whose_authority_and_with_what(self, ledger: Ledger) -> None:
+        reservation = ledger.reserve(
+            DATASET,
+            release_id="r1",
+            purpose="fit",
+            event=pure("0.1"),
+            asked="epsilon 0.1",
+            unit=UNIT,
+            certifiable=True,
+            ticket="DATA-17",
+            legal_basis="Art. 6 (1) e GDPR",
+            configuration="ab" * 32,
+        )
+        ledger.settle(ledger.open(reservation), [], fingerprint="cd" * 32)
+        ledger.note(DATASET, "exported", release_id="r1", artefact="ef" * 32)
+        _, reserved, _, settled, noted = ledger.entries()
+        assert (reserved.ticket, reserved.legal_basis, reserved.configuration) == (
+            "DATA-17",
+            "Art. 6 (1) e GDPR",
+            "ab" * 32,
+        )
+        assert (settled.fingerprint, noted.artefact) == ("cd" * 32, "ef" * 32)
+        assert len({entry.software_sha256 for entry in ledger.entries()}) == 1
+        assert len(reserved.software_sha256) == 64
+
+    @pytest.mark.parametrize("words", ["two\nlines", "x" * 501])
+    def test_tickets_are_one_line(self, ledger: Ledger, words: str) -> None:
+        for field in ("ticket", "legal_basis"):
+            with pytest.raises(InvalidInput, match="one line"):
+                ledger.reserve(
+                    DATASET,
+                    release_id="r1",
+                    purpose="fit",
+                    event=pure("0.1"),
+                    asked="epsilon 0.1",
+                    unit=UNIT,
+                    certifiable=True,
+                    **{field: words},  # type: ignore[arg-type]
+                )
