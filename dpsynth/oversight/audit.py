@@ -115,7 +115,11 @@ def _signature_in_words(chain: FoundChain, public_pem: bytes | None) -> str:
 
 def _costs_in_words(costs: Sequence[RecomputedCost]) -> str:
     single = sum(bool(cost.release) for cost in costs)
-    return f"{len(costs) - single} totals and {single} releases were computed again by two accountants beside the sums"
+    budgets = len(costs) - single
+    return (
+        f"{single} release{'' if single == 1 else 's'} and the total of {budgets} budget{'' if budgets == 1 else 's'} "
+        "were computed again by two accountants beside the sums"
+    )
 
 
 def _key(path: Path) -> bytes:

@@ -140,9 +140,7 @@ class Timeline:
             )
         totals = Table.grid(padding=(0, 2, 0, 0))
         for total in self.totals:
-            totals.add_row(
-                Text(total.data_set, style="bold"), Text(sparkline(list(total.shares)), style="cyan"), _summary(total)
-            )
+            totals.add_row(Text(total.data_set, style="bold"), Text(_line_of(total), style="cyan"), _summary(total))
         return Group(table if self.rows else Text("nothing was spent yet"), Text(""), totals)
 
     def _repr_html_(self) -> str:
@@ -168,8 +166,7 @@ class Timeline:
             )
         )
         notes = "".join(
-            f"<p>{escape(total.data_set)} {sparkline(list(total.shares))} {escape(_summary(total))}</p>"
-            for total in self.totals
+            f"<p>{escape(total.data_set)} {_line_of(total)} {escape(_summary(total))}</p>" for total in self.totals
         )
         return fragment(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{notes}")
 
@@ -227,6 +224,10 @@ def _sum(lines: Iterable[ReleaseLine]) -> float | None:
 
 def _place(row: TimelineRow) -> str:
     return row.data_set if row.data_set == row.population else f"{row.population}: {row.data_set}"
+
+
+def _line_of(total: TimelineTotal) -> str:
+    return sparkline(list(total.shares)) if len(total.shares) > 1 else ""
 
 
 def _summary(total: TimelineTotal) -> str:
