@@ -13,6 +13,7 @@ from dpsynth.cli.console import OUT, print_error, print_json
 from dpsynth.cli.places import open_ledger
 from dpsynth.errors import InvalidInput, VerificationFailed
 from dpsynth.oversight.audit import audit_ledger
+from dpsynth.oversight.audit_costs import MOST_RELEASES
 from dpsynth.oversight.json_lines import export_json_lines
 from dpsynth.oversight.registry import Deployment, export_registry_entry
 from dpsynth.oversight.spreadsheet import export_csv
@@ -93,6 +94,9 @@ def audit(
     release_key: Annotated[
         Path | None, typer.Option(help="Public key (PEM) of whoever signs releases; --public-key if not given.")
     ] = None,
+    releases: Annotated[
+        int, typer.Option(min=0, help="How many releases to compute one by one; totals always are.")
+    ] = MOST_RELEASES,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check an exported ledger offline and compute every epsilon again; says what is wrong and where."""
@@ -102,6 +106,7 @@ def audit(
         expected_head=None if head is None else _known_head(head),
         artefacts=artefacts or (),
         release_key=release_key,
+        most_releases=releases,
     )
     if as_json:
         print_json(found.to_json())

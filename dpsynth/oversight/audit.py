@@ -26,7 +26,7 @@ from dpsynth.oversight.audit_chain import (
     signer_of,
     sorted_lines,
 )
-from dpsynth.oversight.audit_costs import Replay, asked_problems, recomputed, replay
+from dpsynth.oversight.audit_costs import MOST_RELEASES, Replay, asked_problems, recomputed, replay
 from dpsynth.oversight.audit_report import AuditCheck, LedgerAudit, RecomputedCost
 from dpsynth.oversight.json_lines import read_lines
 
@@ -40,13 +40,14 @@ def audit_ledger(
     expected_head: tuple[int, str] | None = None,
     artefacts: Iterable[PathLike] = (),
     release_key: PathLike | None = None,
+    most_releases: int = MOST_RELEASES,
 ) -> LedgerAudit:
     """Return everything that holds and does not hold about a ledger that was exported as JSON lines.
 
     Checks every line, the order, every digest, the head against all heads that are known, the signature, that every
     entry was legal where it stands, that no budget was exceeded at any prefix, and every epsilon, computed again from
-    the events by Renyi divergences and by privacy-loss distributions beside the exact sums. Nothing about the ledger
-    makes it raise: what is wrong is in `problems`.
+    the events by Renyi divergences, by privacy-loss distributions and by an audit of those, beside the exact sums.
+    Nothing about the ledger makes it raise: what is wrong is in `problems`.
 
     Args:
         file: what `dpsynth ledger export` wrote, or `ledger.jsonl` of a release.
@@ -54,6 +55,7 @@ def audit_ledger(
         expected_head: index and digest that are known from elsewhere, such as a letter.
         artefacts: release folders, or folders that hold some; each is verified, and its certificate compared.
         release_key: PEM file of the key that has to have signed the releases; `public_key` if not given.
+        most_releases: how many releases are computed one by one; the total of each budget always is.
 
     Raises:
         InvalidInput: the file, the key or a folder cannot be read at all.
@@ -64,7 +66,7 @@ def audit_ledger(
     chain = sorted_lines(read_lines(path))
     found = replay(chain.in_order())
     settled = {entry.reservation or 0: entry for entry in found.entries if entry.kind is EntryKind.SETTLE}
-    costs, cost_problems = recomputed(found.books, settled)
+    costs, cost_problems = recomputed(found.books, settled, most_releases)
     known = [] if expected_head is None else [KnownHead(Head(*expected_head), "the head that was given")]
     known += [head for folder in folders for head in _heads_of(folder)]
     checks = [
@@ -118,7 +120,7 @@ def _costs_in_words(costs: Sequence[RecomputedCost]) -> str:
     budgets = len(costs) - single
     return (
         f"{single} release{'' if single == 1 else 's'} and the total of {budgets} budget{'' if budgets == 1 else 's'} "
-        "were computed again by two accountants beside the sums"
+        "were computed again by two accountants and an audit of the second, beside the sums"
     )
 
 

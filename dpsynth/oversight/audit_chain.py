@@ -31,14 +31,14 @@ class FoundEntry:
         line: where it stands, counted from 1.
         index: the index that it claims.
         digest: the digest that it claims.
-        content: what it says; None where the file holds only the digest of that.
-        content_digest: computed from `content`, or as the file states it.
+        text: what it says, in canonical JSON; empty where the file holds only the digest of that.
+        content_digest: computed from `text`, or as the file states it.
     """
 
     line: int
     index: int
     digest: str
-    content: Mapping[str, JsonValue] | None
+    text: str
     content_digest: str
 
 
@@ -173,13 +173,14 @@ def _entry(line: ExportLine) -> FoundEntry | None:
     if "content" not in content:
         if not is_digest(content["content_digest"]):
             return None
-        return FoundEntry(line.number, index, str(digest), None, str(content["content_digest"]))
+        return FoundEntry(line.number, index, str(digest), "", str(content["content_digest"]))
     if not isinstance(said, dict):
         return None
     try:
-        return FoundEntry(line.number, index, str(digest), said, content_digest_of(canonical_json(said)))
+        text = canonical_json(said)
     except (DpsynthError, RecursionError):
         return None
+    return FoundEntry(line.number, index, str(digest), text, content_digest_of(text))
 
 
 def _head_in(said: object) -> Head | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
+from dpsynth.accounting.accountant import simple_events
 from dpsynth.accounting.agreement import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
 from dpsynth.accounting.budget import PrivacyBudget, epsilon_rounded_up
 from dpsynth.accounting.cost import cost_of
@@ -17,15 +19,21 @@ from dpsynth.errors import DpsynthError, InvalidBudget, InvalidInput
 from dpsynth.ledger import EntryKind, LedgerEntry
 from dpsynth.ledger.account import Account
 from dpsynth.ledger.books import Books
-from dpsynth.ledger.chain import GENESIS, StoredEntry, canonical_json, chain_digest
+from dpsynth.ledger.chain import Head, StoredEntry, chain_digest
 from dpsynth.ledger.curve import curve_agrees, curve_of
 from dpsynth.ledger.entry import read_entry
 from dpsynth.oversight.amounts import epsilon_by_sums, written
 from dpsynth.oversight.audit_chain import FoundEntry
 from dpsynth.oversight.audit_report import RecomputedCost
 
-MOST_SINGLE = 500
-"""Most different releases whose cost is computed one by one; their total always is."""
+if TYPE_CHECKING:
+    from dpsynth.accounting.loss_audit import AuditedEpsilon
+
+MOST_RELEASES = 200
+"""Most releases whose cost is computed one by one, unless more are asked for; their total always is."""
+
+_MOST_KINDS = 2000
+"""Most different events that privacy-loss distributions are composed of; more would take minutes."""
 
 _ASKED = re.compile(r"epsilon ([0-9.]{1,20}), delta ([0-9.e-]{1,20})")
 _SHARE = 0.99
@@ -61,47 +69,60 @@ def replay(found: Iterable[FoundEntry]) -> Replay:
     unreadable: list[str] = []
     illegal: list[str] = []
     curves: dict[str, str] = {}
-    overspent: dict[str, str] = {}
     for one in found:
-        if one.content is None:
+        previous, books.head = books.head, Head(one.index, one.digest)
+        if not one.text:
             missing += 1
             continue
         try:
-            entry = _entry(one)
+            entry = _entry(one, previous)
         except DpsynthError:
             unreadable.append(
                 f"entry {one.index} (line {one.line}) is not in a format that this version of dpsynth knows"
             )
             continue
+        # A signature of a head is one of the entry before it.
+        books.head = previous
         refusal = books.refusal(entry)
+        books.head = entry.head
         if refusal is not None:
             illegal.append(f"entry {one.index} (line {one.line}) is not legal there: {refusal}")
             continue
         books.count(entry)
         entries.append(entry)
-        accounts = books.accounts_of(entry.dataset)
-        for account in accounts:
-            if account.records and account.name not in overspent and not account.within_budget(account.spent):
-                overspent[account.name] = (
-                    f"entry {one.index} (line {one.line}) takes {account.title} over its budget of {account.budget}"
-                )
         # One false statement makes those after it false, too.
-        curves = {**_curve_problems(one, entry, accounts), **curves}
+        curves = {**_curve_problems(one, entry, books.accounts_of(entry.dataset)), **curves}
     return Replay(
         books,
         tuple(entries),
         tuple(unreadable),
         tuple(illegal),
-        tuple(overspent.values()),
+        _overspent(books, entries),
         tuple(curves.values()),
         missing,
     )
 
 
-def recomputed(books: Books, settled: dict[int, LedgerEntry]) -> tuple[list[RecomputedCost], list[str]]:
+def _overspent(books: Books, entries: Sequence[LedgerEntry]) -> tuple[str, ...]:
+    """Return, for each budget that was exceeded, the first entry after which it was."""
+    if books.budgets_kept():
+        return ()
+    again, found = Books(), dict[str, str]()
+    for entry in entries:
+        again.count(entry)
+        for account in again.accounts_of(entry.dataset):
+            if account.records and account.name not in found and not account.within_budget(account.spent):
+                found[account.name] = f"entry {entry.index} takes {account.title} over its budget of {account.budget}"
+    return tuple(found.values())
+
+
+def recomputed(
+    books: Books, settled: dict[int, LedgerEntry], most: int = MOST_RELEASES
+) -> tuple[list[RecomputedCost], list[str]]:
     """Return what every data set and release costs by three accountants, and where they contradict one another.
 
-    `settled` holds the SETTLE entry of each reservation, by the reservation's index.
+    `settled` holds the SETTLE entry of each reservation, by the reservation's index; at most `most` releases are
+    computed one by one, the newest of each budget.
     """
     totals: list[RecomputedCost] = []
     single: list[RecomputedCost] = []
@@ -118,7 +139,8 @@ def recomputed(books: Books, settled: dict[int, LedgerEntry]) -> tuple[list[Reco
         everything = tuple(event for one in events.values() for event in one)
         if everything:
             totals.append(_cost(account.name, "", everything, budget, problems, account.title))
-        for release_id, one in list(events.items())[: max(0, MOST_SINGLE - len(single))]:
+        newest = list(events.items())[max(0, len(events) - (most - len(single))) :]
+        for release_id, one in newest:
             name = f"release '{release_id}' of {account.title}"
             single.append(_cost(account.name, release_id, one, budget, problems, name))
     return [*totals, *single], problems
@@ -173,10 +195,11 @@ def _points(curve: Mapping[str, str]) -> str:
     )
 
 
-def _entry(one: FoundEntry) -> LedgerEntry:
-    """Return what an entry says, whether or not its digest is right, which is asked elsewhere."""
-    digest = chain_digest(one.index, GENESIS, one.content_digest)
-    return read_entry(StoredEntry(one.index, GENESIS, digest, canonical_json(dict(one.content or {}))))
+def _entry(one: FoundEntry, previous: Head) -> LedgerEntry:
+    """Return what an entry says, with the digests that it claims; whether they are right is asked elsewhere."""
+    digest = chain_digest(one.index, previous.digest, one.content_digest)
+    entry = read_entry(StoredEntry(one.index, previous.digest, digest, one.text))
+    return replace(entry, digest=one.digest)
 
 
 def _cost(
@@ -184,12 +207,18 @@ def _cost(
 ) -> RecomputedCost:
     event = events[0] if len(events) == 1 else ComposedDpEvent(tuple(events))
     sums = epsilon_by_sums(cost_of(event), budget.delta)
-    renyi, losses = _by_accountants(event, budget.delta)
+    renyi, losses, audited = _by_accountants(event, budget.delta)
+    at = f"at delta {float(budget.delta):g}"
     for claimed, by in ((sums, "exact sums give"), (renyi, "Renyi accountant gives")):
-        if losses > claimed * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE and math.isfinite(losses):
+        if losses is not None and _is_above(losses, claimed):
             problems.append(
-                f"{name}: the {by} epsilon {claimed:.6g} at delta {float(budget.delta):g}, but its events cost "
-                f"{losses:.6g} by privacy-loss distributions, which can never be more"
+                f"{name}: the {by} epsilon {claimed:.6g} {at}, but its events cost {losses:.6g} by privacy-loss "
+                "distributions, which can never be more"
+            )
+    for bound, by in ((sums, "exact sums give"), (losses, "privacy-loss distributions give")):
+        if audited is not None and bound is not None and _is_above(audited.lowest, bound):
+            problems.append(
+                f"{name}: the {by} epsilon {bound:.6g} {at}, but another method finds no less than {audited.lowest:.6g}"
             )
     return RecomputedCost(
         data_set=dataset,
@@ -197,21 +226,33 @@ def _cost(
         delta=written(budget.delta),
         sums=_shown(sums),
         renyi=_shown(renyi),
-        losses=_shown(losses),
+        losses=None if losses is None else _shown(losses),
+        audited=None if audited is None else f"{audited.epsilon:.4f}",
         budget="" if release else written(budget.epsilon),
     )
 
 
+def _is_above(found: float, claimed: float) -> bool:
+    return math.isfinite(found) and found > claimed * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE
+
+
 @lru_cache(maxsize=4096)
-def _by_accountants(event: DpEvent, delta: Decimal) -> tuple[float, float]:
+def _by_accountants(event: DpEvent, delta: Decimal) -> tuple[float, float | None, AuditedEpsilon | None]:
+    """Return epsilon by Renyi divergences, by privacy losses, and by the audit of those; None: not computed."""
+    from dpsynth.accounting.loss_audit import audit_epsilon
     from dpsynth.accounting.pld import PldAccountant
     from dpsynth.accounting.rdp import RdpAccountant
 
     try:
-        renyi, losses = RdpAccountant().compose(event), PldAccountant().compose(event)
+        kinds = len(simple_events(event))
+        renyi = RdpAccountant().compose(event).get_epsilon(delta)
     except InvalidInput:
-        return math.inf, math.inf
-    return renyi.get_epsilon(delta), losses.get_epsilon(delta)
+        return math.inf, None, None
+    losses = PldAccountant().compose(event).get_epsilon(delta) if kinds <= _MOST_KINDS else None
+    try:
+        return renyi, losses, audit_epsilon(event, delta)
+    except (InvalidInput, InvalidBudget):
+        return renyi, losses, None
 
 
 def _shown(epsilon: float) -> str | None:

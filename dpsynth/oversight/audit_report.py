@@ -33,15 +33,18 @@ class AuditCheck:
 
 @dataclass(frozen=True, slots=True)
 class RecomputedCost:
-    """What events cost by three ways of computing; every epsilon is rounded up at the fourth decimal, None: infinite.
+    """What events cost by four ways of computing, each at the delta of the budget.
+
+    The first three are rounded up at the fourth decimal.
 
     Attributes:
         data_set: whose events.
         release: the release; empty for all of them together.
         delta: the delta of the data set's budget.
-        sums: epsilon by exact sums, which is what the ledger counts with.
-        renyi: epsilon by Renyi divergences.
-        losses: epsilon by privacy-loss distributions.
+        sums: epsilon by exact sums, which is what the ledger counts with; None: infinite.
+        renyi: epsilon by Renyi divergences; None: infinite.
+        losses: epsilon by privacy-loss distributions; None: infinite, or too many different events.
+        audited: the best guess of another method, rounded neither up nor down; None: it does not know all the events.
         budget: epsilon of the budget; empty for a single release.
     """
 
@@ -51,6 +54,7 @@ class RecomputedCost:
     sums: str | None
     renyi: str | None
     losses: str | None
+    audited: str | None
     budget: str
 
 
@@ -115,7 +119,7 @@ class LedgerAudit:
         costs = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         for name in ("data set", "release"):
             costs.add_column(name, overflow="fold")
-        for name in ("at delta", "sums", "Renyi", "losses", "budget"):
+        for name in ("at delta", "sums", "Renyi", "losses", "audit", "budget"):
             costs.add_column(name, justify="right", no_wrap=True)
         for cost in self.costs[:_MOST_SHOWN]:
             costs.add_row(*map(Text, _cells(cost)))
@@ -143,7 +147,8 @@ class LedgerAudit:
         )
         heads = "".join(f"<th scope='col'>{name}</th>" for name in ("data set", "release"))
         heads += "".join(
-            f"<th scope='col' class='n'>{name}</th>" for name in ("at delta", "sums", "Renyi", "losses", "budget")
+            f"<th scope='col' class='n'>{name}</th>"
+            for name in ("at delta", "sums", "Renyi", "losses", "audit", "budget")
         )
         return fragment(
             f"<h3 class='{'good' if self.ok else 'bad'}'>{escape(self._verdict())}</h3><table>{checks}</table>"
@@ -158,5 +163,5 @@ class LedgerAudit:
 
 
 def _cells(cost: RecomputedCost) -> tuple[str, ...]:
-    amounts = ("unbounded" if amount is None else amount for amount in (cost.sums, cost.renyi, cost.losses))
-    return (cost.data_set, cost.release[:12] or "all together", f"{float(cost.delta):g}", *amounts, cost.budget)
+    bounds = ("-" if amount is None else amount for amount in (cost.sums, cost.renyi, cost.losses, cost.audited))
+    return (cost.data_set, cost.release[:12] or "all together", f"{float(cost.delta):g}", *bounds, cost.budget)

@@ -19,7 +19,7 @@ from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.certification.signing import SigningKey, load_or_create_key
 from dpsynth.errors import InvalidInput
 from dpsynth.ledger import Charge, EntryKind, Ledger, LedgerEntry
-from dpsynth.oversight import export_json_lines
+from dpsynth.oversight import audit_costs, export_json_lines
 from tests.oversight.forging import chained, edit, rewritten, write
 from tests.oversight.spending import UNIT, reserve
 
@@ -166,7 +166,7 @@ def test_an_overspent_prefix_although_it_was_given_back_later(ledger: Ledger, tm
     dear = (Charge("fit", GdpEvent(Fraction(100))),)
     path = write(tmp_path / "l.jsonl", rewritten(listed, 3, charges=dear, curve=None))
     (found,) = problems(path)
-    assert found == "entry 3 (line 4) takes data set 'patients' over its budget of epsilon 2, delta 1e-05"
+    assert found == "entry 3 takes data set 'patients' over its budget of epsilon 2, delta 1e-05"
 
 
 def test_a_missing_and_a_wrong_signature(
@@ -282,3 +282,22 @@ def test_what_people_wrote_is_escaped_in_the_report(ledger: Ledger, tmp_path: Pa
     audit = audit_ledger(write(tmp_path / "<b>.jsonl", ledger.entries()))
     assert "<script" not in audit._repr_html_()
     assert "<b>" not in audit._repr_html_()
+
+
+def test_sums_that_are_too_small_are_found_by_two_methods(
+    entries: list[LedgerEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If our own sums were one percent too small, the privacy losses and the audit of them would both say so."""
+    right = audit_costs.epsilon_by_sums
+    monkeypatch.setattr(audit_costs, "asked_problems", lambda listed: [])
+    monkeypatch.setattr(audit_costs, "epsilon_by_sums", lambda cost, delta: 0.99 * right(cost, delta))
+    found = problems(write(tmp_path / "l.jsonl", entries))
+    assert any("data set 'patients': the exact sums give" in problem for problem in found)
+    assert any("release 'first' of data set 'patients'" in problem for problem in found)
+    assert any("by privacy-loss distributions, which can never be more" in problem for problem in found)
+    assert any("another method finds no less than" in problem for problem in found)
+
+
+def test_only_so_many_releases_are_computed_one_by_one(entries: list[LedgerEntry], tmp_path: Path) -> None:
+    audit = audit_ledger(write(tmp_path / "l.jsonl", entries), most_releases=1)
+    assert [cost.release for cost in audit.costs] == ["", "last"]
