@@ -50,6 +50,8 @@ _ERROR = 5e-3  # of the standard deviation of the sum
 _LARGEST_GRID = 2**20
 _MOST_KINDS = 100
 _MOST_STEPS = 10**7
+_MOST_OUTCOMES = 10**6
+_FEW = 3
 _UNIT = 4e-16
 _SMALLEST_DELTA = 1e-13
 _STEPS_OF_CHERNOFF = 2.0 ** np.arange(-8.0, 3.0, 2.0)
@@ -130,10 +132,10 @@ def _laws(  # noqa: C901  one arm per kind of event
                 laws.append((BoundedRangeLaw(float(epsilon)), count))
             case LaplaceDpEvent(noise_multiplier):
                 laws.append((LaplaceLaw(1 / noise_multiplier), count))
-            case DiscreteLaplaceDpEvent(scale, sensitivity) if sensitivity <= _MOST_STEPS:
+            case DiscreteLaplaceDpEvent(scale, sensitivity) if sensitivity <= _MOST_OUTCOMES:
                 laws.append((IntegerLaplaceLaw(float(scale), sensitivity), count))
-            case DiscreteGaussianDpEvent(variance, squared_sensitivity) if squared_sensitivity <= 3:
-                laws.append((IntegerGaussianLaw(float(variance)), count * squared_sensitivity))
+            case DiscreteGaussianDpEvent(variance, squared) if squared <= _FEW and variance <= _MOST_OUTCOMES:
+                laws.append((IntegerGaussianLaw(float(variance)), count * squared))
             case ApproximateDpEvent(epsilon, failure):
                 laws.append((ResponseLaw(float(epsilon), float(failure)), count))
             case PoissonSampledDpEvent(probability, GaussianDpEvent(noise_multiplier)):
@@ -176,7 +178,7 @@ def _one_direction(laws: list[tuple[Law, int]], delta: float) -> AuditedEpsilon:
     alive = math.exp(sum(count * math.log1p(-law.failure) for law, count in laws))
     blurred, error = 3 * share + arithmetic, spacing * spread
     solved = [_solve(losses, mass, alive, at) for at in (delta + blurred, delta, delta - blurred)]
-    return AuditedEpsilon(max(0.0, solved[0] - error), solved[1], solved[2] + error)
+    return AuditedEpsilon(max(0.0, solved[0] - float(error)), solved[1], solved[2] + float(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ def _window(rounded: list[tuple[_Rounded, int]], deviation: float, share: float)
         return (moment + needed) / exponent
 
     steps = math.sqrt(2 * needed) / deviation * _STEPS_OF_CHERNOFF
-    return max(end(-step) for step in steps), min(end(step) for step in steps)
+    return float(max(end(-step) for step in steps)), float(min(end(step) for step in steps))
 
 
 def _composed(

@@ -112,7 +112,9 @@ class SampledGaussianLaw:
     def _points(self, losses: Floats) -> Floats:
         """Return the inverse of `_losses`; minus infinity below its range."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            inside = np.log(np.maximum(np.expm1(losses) + self.probability, 0.0)) - math.log(self.probability)
+            small = np.log(np.maximum(np.expm1(np.minimum(losses, 1.0)) + self.probability, 0.0))
+            large = losses + np.log1p((self.probability - 1) * np.exp(-np.maximum(losses, 1.0)))
+        inside = np.where(losses < 1, small, large) - math.log(self.probability)
         return np.asarray(self.noise**2 * inside + 0.5)
 
 

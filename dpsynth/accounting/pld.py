@@ -27,6 +27,8 @@ _TAIL = 1e-25
 _TAIL_SHARE = 1e-6
 _NEAR_THE_END = 0.5  # pure losses end at their sum; near that end the law is rugged, and deserves a finer grid
 _FINEST = 1e-4
+_SHORT_LIST = 20
+_COARSE = 8.0
 
 
 class PldAccountant:
@@ -83,7 +85,7 @@ class PldAccountant:
         best = math.inf if cost.epsilon is None else float(cost.epsilon)
         if asked == 0.0:
             return best
-        for worst in self._treatments():
+        for worst in self._promising(asked):
             if not worst.pairs or worst.hopeless:
                 best = min(best, epsilon_of_moments(worst.without_pairs().log_moments, asked))
                 continue
@@ -137,6 +139,19 @@ class PldAccountant:
                 found = np.max([part.deltas(epsilons) for part in _compositions(worst, tail)], axis=0)
             best = np.minimum(best, found)
         return best
+
+    def _promising(self, delta: float) -> list[WorstPairs]:
+        """Return the treatments; of a long list only that which is best on a coarse grid, because each is sound."""
+        found = self._treatments()
+        if len(found) == 1 or max(len(worst.pairs) for worst in found) <= _SHORT_LIST:
+            return found
+        if any(worst.hopeless or not worst.pairs for worst in found):
+            return found
+
+        def roughly(worst: WorstPairs) -> float:
+            return LossComposition.of(worst, _TAIL, added=False).coarser(_COARSE).epsilon(delta)
+
+        return [min(found, key=roughly)]
 
     def _treatments(self) -> list[WorstPairs]:
         by_moments = WorstPairs.of(self._tally.items(), RangeTreatment.BY_MOMENTS)
