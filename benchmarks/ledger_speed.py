@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import sys
@@ -105,14 +106,19 @@ def run(url: str, entries: int) -> dict[str, object]:
 
     filled = seconds(write)
     journal.close()
-    before = time.perf_counter()
+    before, worked = time.perf_counter(), time.process_time()
     ledger = Ledger(url)
-    opened = time.perf_counter() - before
+    opened, opened_work = time.perf_counter() - before, time.process_time() - worked
+    worked = time.process_time()
+    verified = seconds(ledger.verify)
+    verified_work = time.process_time() - worked
     figures: dict[str, object] = {
         "entries": ledger.head().index,
         "fill_seconds": filled,
         "open_seconds": round(opened, 3),
-        "verify_seconds": seconds(ledger.verify),
+        "open_cpu_seconds": round(opened_work, 3),
+        "verify_seconds": verified,
+        "verify_cpu_seconds": round(verified_work, 3),
     }
     taken = append_seconds(ledger)
     one = ComposedDpEvent(tuple(event for _, event in charges_of(0)))
@@ -126,6 +132,7 @@ def run(url: str, entries: int) -> dict[str, object]:
         "page_seconds": seconds(ledger._repr_html_),
         "entries_seconds": seconds(ledger.entries),
         "room_seconds": seconds(lambda: ledger.require_room(DATASETS[0], one, asked="one more")),
+        "load": round(os.getloadavg()[0], 1),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
     ledger.close()
