@@ -126,7 +126,7 @@ def accounts(ledger: Ledger, name: str | None = None, *, last: int = 0) -> tuple
     Args:
         ledger: the ledger.
         name: a population, or a data set, which stands for the populations that it charges; all if not given.
-        last: how many releases and remarks to list of each; 0: all.
+        last: how many releases, with their remarks, and how many other remarks to list of each; 0: all.
     """
     books = ledger.books()
     settled, notes, exported = _steps(books.entries)
@@ -184,8 +184,10 @@ def _account(
     spent, currency = account.spent, budget_currency(account)
     whole = None if account.budget is None else account.filter()
     epsilon = None if whole is None else epsilon_of(whole, spent)
-    remarks = [note for name in dict.fromkeys((*members, account.name)) for note in notes.get(name, ())]
     records = list(account.records.values())
+    remarks = [note for name in dict.fromkeys((*members, account.name)) for note in notes.get(name, ())]
+    listed = {record.entry.release_id for record in records[-last:]}
+    general = {note.digest for note in [note for note in remarks if not note.release_id][-last:]}
     return DatasetAccount(
         data_set=account.name,
         data_sets=members,
@@ -208,7 +210,11 @@ def _account(
             _line(record, settled.get(record.entry.index), artefacts.get(record.entry.release_id, ""), currency)
             for record in records[-last:]
         ),
-        notes=tuple(NoteLine(note.time, note.release_id, note.purpose) for note in remarks[-last:]),
+        notes=tuple(
+            NoteLine(note.time, note.release_id, note.purpose)
+            for note in remarks
+            if note.digest in general or note.release_id in listed
+        ),
     )
 
 

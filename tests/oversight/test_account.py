@@ -52,3 +52,15 @@ def test_an_account_is_json(ledger: Ledger) -> None:
     spend(ledger, "patients", "first", "1/100")
     (patients,) = accounts(ledger, "patients")
     assert json.loads(json.dumps(patients.to_json()))["releases"][0]["release"] == "first"
+
+
+def test_only_the_last_releases_are_listed_with_their_own_remarks(ledger: Ledger) -> None:
+    for name in ("first", "second", "third"):
+        spend(ledger, "patients", name, "1/1000")
+        ledger.note("patients", f"exported {name}", release_id=name)
+    for text in ("one", "two"):
+        ledger.note("patients", text)
+    (patients,) = accounts(ledger, "patients", last=1)
+    assert (patients.release_count, [line.release for line in patients.releases]) == (3, ["third"])
+    assert [note.note for note in patients.notes] == ["exported third", "two"]
+    assert len(accounts(ledger, "patients")[0].notes) == 5

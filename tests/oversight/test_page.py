@@ -30,7 +30,7 @@ class Balance(HTMLParser):
 def test_a_notebook_shows_budget_releases_and_remarks(ledger: Ledger) -> None:
     for number in range(13):
         spend(ledger, "patients", f"release-{number}", "1/1000")
-    ledger.note("patients", "exported", release_id="release-1")
+    ledger.note("patients", "exported", release_id="release-12")
     page = ledger._repr_html_()
     assert page is not None
     for text in (
