@@ -10,6 +10,7 @@ from dpsynth.certification.bundle import check_destination, write_bundle
 from dpsynth.certification.certificate import Certificate, Override
 from dpsynth.certification.facts import EXPORTED
 from dpsynth.certification.layout import CHECKSUMS
+from dpsynth.certification.remembered_heads import remember_head
 from dpsynth.certification.signing import load_or_create_key
 from dpsynth.certification.withheld import WithheldRelease, read_withheld
 from dpsynth.errors import BundleError
@@ -38,12 +39,12 @@ class Release:
 def export(
     made: WithheldRelease, certificate: Certificate, *, out: Path, internal_folder: Path, ledger: Ledger
 ) -> Release:
-    """Write the release folder, and note the export and the folder's digest in the ledger.
+    """Write the release folder, note its digest in the ledger, sign the ledger, and remember the certificate's head.
 
     Raises:
         BundleError: the certificate does not allow it, the parts do not belong together, or the disk refuses.
     """
-    schema = made.table.schema
+    schema, key = made.table.schema, load_or_create_key()
     with phase("write the release", 1):
         write_bundle(
             out,
@@ -52,11 +53,13 @@ def export(
             schema=schema,
             ledger_extract=made.ledger_extract,
             report_html=render_report(certificate.to_json()),
-            key=load_or_create_key(),
+            key=key,
         )
     # After the folder has its name, so that the ledger never speaks of a folder that does not exist.
     release_id = certificate.document.scope.release_id
     ledger.note(schema.dataset, EXPORTED, release_id=release_id, artefact=digest_of_file(out / CHECKSUMS))
+    ledger.sign_head(key)
+    remember_head(made.ledger_extract, release_id)
     return Release(out, internal_folder, certificate, made.table.rows)
 
 

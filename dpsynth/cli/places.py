@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from dpsynth.ledger import Ledger
+from dpsynth.errors import LedgerUnavailable
+from dpsynth.ledger import KnownHead, KnownHeads, Ledger
 from dpsynth.ledger.home import default_home
 
 LEDGER_VARIABLE = "DPSYNTH_LEDGER"
@@ -25,6 +26,14 @@ def open_ledger(url: str | None, *, create: bool = True) -> Ledger:
 
     Raises:
         LedgerUnavailable: it cannot be opened, or is not there.
-        LedgerCorrupted: it is not a ledger or its chain is broken.
+        LedgerCorrupted: it is not a ledger, its chain is broken, or it lacks an entry that a certificate names, one
+            that was issued or verified here.
     """
-    return Ledger(default_ledger_url() if url is None else url, create=create)
+    return Ledger(default_ledger_url() if url is None else url, create=create, known_heads=_known_heads())
+
+
+def _known_heads() -> tuple[KnownHead, ...]:
+    try:
+        return KnownHeads().heads()
+    except OSError as fault:
+        raise LedgerUnavailable("the heads that certificates name cannot be read, so no ledger is opened") from fault

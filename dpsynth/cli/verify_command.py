@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from dpsynth.certification.layout import CERTIFICATE, LEDGER
+from dpsynth.certification.remembered_heads import remember_head
 from dpsynth.certification.verify import verify_release
 from dpsynth.cli.console import OUT, print_error, print_json
 from dpsynth.errors import VerificationFailed
@@ -37,5 +40,13 @@ def verify(
         names = ", ".join(check.name for check in failed)
         print_error(f"the release does not verify: {len(failed)} of {len(verification.checks)} checks failed ({names})")
         raise typer.Exit(VerificationFailed.exit_code)
+    _remember(folder)
     if not as_json:
         OUT.print(f"\n[bold green]verified[/] {escape(str(folder))}")
+
+
+def _remember(folder: Path) -> None:
+    """Remember the head of a ledger that a verified certificate names, should that ledger ever be opened here."""
+    lines = [json.loads(line) for line in (folder / LEDGER).read_text(encoding="utf-8").splitlines()]
+    certificate = json.loads((folder / CERTIFICATE).read_text(encoding="utf-8"))
+    remember_head(lines, str(certificate["scope"]["release_id"]))

@@ -6,7 +6,10 @@
 from dpsynth.ledger.chain import Head
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.extract import head_of_extract, verify_extract
+from dpsynth.ledger.keys import SigningKey, load_or_create_key
+from dpsynth.ledger.known_heads import KnownHead, KnownHeads
 from dpsynth.ledger.ledger import Ledger
+from dpsynth.ledger.renewal import Renewal
 from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind
 from dpsynth.ledger.tokens import OpenToken, Reservation
 
@@ -15,10 +18,15 @@ __all__ = [
     "Charge",
     "EntryKind",
     "Head",
+    "KnownHead",
+    "KnownHeads",
     "Ledger",
     "LedgerEntry",
     "OpenToken",
+    "Renewal",
     "Reservation",
+    "SigningKey",
     "head_of_extract",
+    "load_or_create_key",
     "verify_extract",
 ]

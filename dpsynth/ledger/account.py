@@ -6,9 +6,7 @@ entry may be written and whether an old one was legal, so a ledger cannot be wri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from functools import lru_cache
 
 from dpsynth.accounting.budget import PrivacyBudget
@@ -18,34 +16,10 @@ from dpsynth.accounting.filter import AdaptiveFilter, FilterKind
 from dpsynth.accounting.locked_plan import LockedPlan
 from dpsynth.errors import BudgetNotSet, InvalidInput
 from dpsynth.ledger.entry import LedgerEntry
+from dpsynth.ledger.renewal import APPROVALS_NEEDED, Renewal, refusal_of_approvals
+from dpsynth.ledger.reservation_record import UNSETTLED, ReservationRecord, ReservationState
 from dpsynth.ledger.running_cost import RunningCost, cost_of_charges, is_at_most
 from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
-
-
-class ReservationState(StrEnum):
-    """Where a reservation stands."""
-
-    RESERVED = "reserved"
-    OPEN = "open"
-    SETTLED = "settled"
-    VOID = "void"
-
-
-@dataclass(slots=True)
-class ReservationRecord:
-    """A reservation, its state and what is counted for it now.
-
-    Attributes:
-        entry: the RESERVE entry.
-        state: where it stands.
-        cost: counted now: in full until settled, nothing once void.
-        opened: the OPEN entry.
-    """
-
-    entry: LedgerEntry
-    state: ReservationState
-    cost: PrivacyCost
-    opened: LedgerEntry | None = None
 
 
 class Account:
@@ -59,17 +33,23 @@ class Account:
         filter_kind: what decides whether a request fits, under the policy `adaptive`.
         policy: which requests it pays for.
         approvers: who may renew it, as public keys.
+        epoch: how many budgets it has had, the present one included.
         plan: the locked list, under the policy `plan`.
         unit: who is protected, in words.
         records: the reservations by index of their entry.
     """
 
     __slots__ = (
+        "_begun_by",
         "_costed",
+        "_earlier",
+        "_earlier_kept",
         "_places",
         "_sum",
+        "_used",
         "approvers",
         "budget",
+        "epoch",
         "event_delta",
         "filter_kind",
         "is_declared",
@@ -89,6 +69,12 @@ class Account:
         self.filter_kind = FilterKind.GAUSSIAN
         self.policy = BudgetPolicy.ADAPTIVE
         self.approvers: tuple[str, ...] = ()
+        self.epoch = 0
+        # Digest of the entry that began the epoch; signatures of all epochs; what earlier ones spent, and kept.
+        self._begun_by = ""
+        self._used: set[str] = set()
+        self._earlier = ZERO_COST
+        self._earlier_kept = True
         self.plan: LockedPlan | None = None
         self.unit = ""
         self.records: dict[int, ReservationRecord] = {}
@@ -114,6 +100,8 @@ class Account:
                 return self._refuse_budget(entry)
             case EntryKind.PLAN:
                 return self._refuse_plan(entry)
+            case EntryKind.EPOCH:
+                return self._refuse_epoch(entry)
             case EntryKind.RESERVE:
                 return self._refuse_reserve(entry)
             case EntryKind.NOTE:
@@ -124,9 +112,8 @@ class Account:
     def post(self, entry: LedgerEntry) -> None:
         """Count `entry`, which `refusal` has let pass."""
         match entry.kind:
-            case EntryKind.BUDGET:
-                self.budget, self.event_delta, self.unit = entry.budget, entry.event_delta, entry.unit
-                self.filter_kind, self.policy, self.approvers = entry.filter_kind, entry.policy, entry.approvers
+            case EntryKind.BUDGET | EntryKind.EPOCH:
+                self._begin(entry)
             case EntryKind.PLAN:
                 self.plan = plan_of(self._whole, _events(entry))
             case EntryKind.RESERVE:
@@ -134,7 +121,7 @@ class Account:
                 place = self._free_place(entry)
                 if place is not None:
                     self._places[entry.index] = place
-                record = ReservationRecord(entry, ReservationState.RESERVED, ZERO_COST)
+                record = ReservationRecord(entry, ReservationState.RESERVED, ZERO_COST, epoch=self.epoch)
                 self.records[entry.index] = record
                 self._recount(record, self._cost_of(entry))
             case EntryKind.OPEN | EntryKind.SETTLE | EntryKind.VOID:
@@ -181,11 +168,28 @@ class Account:
 
     def budget_change(self, said: Statement) -> str | None:
         """Return why setting the budget again would change something, in words; None where `said` says the same."""
-        new = (said.budget, said.event_delta, said.policy)
-        if new != (self.budget, self.event_delta, self.policy) or said.approvers not in ((), self.approvers):
+        new = (said.budget, said.event_delta, said.policy, said.approvers or self.approvers)
+        if new != (self.budget, self.event_delta, self.policy, self.approvers):
             return self._budget_is_fixed()
         if said.unit and self.unit and said.unit != self.unit:
             return f"{self.title} protects '{self.unit}', and that is fixed for ever"
+        return None
+
+    @property
+    def lifetime(self) -> PrivacyCost:
+        """What all epochs spent together; no budget bounds it, because they are about other people or other data."""
+        return self._earlier + self.spent
+
+    def renewal(self, terms: Statement) -> Renewal:
+        """Return what approvers have to sign for `terms`, an EPOCH statement, to begin the next epoch."""
+        return Renewal(terms, self.epoch + 1, self._begun_by)
+
+    def renewal_refusal(self) -> str | None:
+        """Return why the budget cannot be renewed at all, in words; None where approvers may."""
+        if self.budget is None:
+            return f"{self.title} has no budget that could be renewed"
+        if not self.approvers:
+            return f"the budget of {self.title} names no approvers, so nobody can renew it"
         return None
 
     def within_budget(self, spent: PrivacyCost) -> bool:
@@ -205,7 +209,7 @@ class Account:
     def never_exceeded(self) -> bool:
         """Whether the largest sum of each currency ever reached fit together: then every prefix fitted."""
         peak = self._sum.peak
-        return peak == ZERO_COST or self.within_budget(peak)
+        return self._earlier_kept and (peak == ZERO_COST or self.within_budget(peak))
 
     @property
     def _whole(self) -> PrivacyBudget:
@@ -219,13 +223,43 @@ class Account:
     def _refuse_budget(self, entry: Statement) -> str | None:
         if self.budget is not None:
             return self._budget_is_fixed()
+        return self._refuse_terms(entry)
+
+    def _refuse_terms(self, entry: Statement) -> str | None:
         if entry.budget is None or entry.charges or entry.reservation is not None:
             return "a budget entry holds a budget and nothing else"
+        if entry.approvers and len(set(entry.approvers)) < max(APPROVALS_NEEDED, len(entry.approvers)):
+            return f"a budget that can be renewed names at least {APPROVALS_NEEDED} different approvers, or else none"
         if entry.event_delta > entry.budget.delta:
             return f"event_delta is a part of the budget's delta, so it must be at most {entry.budget.delta}"
         if entry.policy is BudgetPolicy.PLAN and entry.event_delta:
             return "a plan fixes the deltas of its own events: nothing is set aside for others"
         return None
+
+    def _refuse_epoch(self, entry: Statement) -> str | None:
+        refusal = self.renewal_refusal() or self._refuse_terms(entry)
+        if refusal is not None:
+            return refusal
+        pending = sum(record.state in UNSETTLED for record in self.records.values())
+        if pending:
+            return f"{pending} reservations of this epoch are not settled: settle, void or recover them first"
+        if not entry.purpose.strip():
+            return "a renewal says which new people or new data it is for"
+        message = self.renewal(entry).message
+        return refusal_of_approvals(message, self.approvers, entry.signatures, self._used)
+
+    def _begin(self, entry: LedgerEntry) -> None:
+        """Begin an epoch with the terms of `entry`."""
+        if self.epoch:
+            self._earlier_kept = self.never_exceeded()
+            self._earlier = self.lifetime
+            self._sum, self._places, self.plan = RunningCost(), {}, None
+        self.epoch += 1
+        self.unit = entry.unit or self.unit
+        self.budget, self.event_delta, self.filter_kind = entry.budget, entry.event_delta, entry.filter_kind
+        self.policy, self.approvers = entry.policy, entry.approvers
+        self._begun_by = entry.digest
+        self._used |= {signature.value for signature in entry.signatures}
 
     def _refuse_plan(self, entry: Statement) -> str | None:
         if self.budget is None or self.policy is not BudgetPolicy.PLAN:

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 
 from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.errors import LedgerCorrupted
-from dpsynth.ledger.account import Account, ReservationRecord
-from dpsynth.ledger.chain import EMPTY_HEAD, StoredEntry
+from dpsynth.ledger.account import Account
+from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
 from dpsynth.ledger.curve import curve_agrees
 from dpsynth.ledger.entry import LedgerEntry, read_entry, require_canonical, require_digest
+from dpsynth.ledger.reservation_record import ReservationRecord
+from dpsynth.ledger.signed_heads import refusal_of_signature
 from dpsynth.ledger.statement import ONLY, EntryKind, Statement
 
-TERMS = frozenset({EntryKind.BUDGET, EntryKind.PLAN})
+TERMS = frozenset({EntryKind.BUDGET, EntryKind.PLAN, EntryKind.EPOCH})
 """Kinds that say what a population may spend; their `dataset` names the population."""
 
 
@@ -63,6 +65,11 @@ class Books:
         """Return why `entry` may not follow, in words; None where it may."""
         if entry.kind is EntryKind.LINK:
             return self._refuse_link(entry)
+        if entry.kind is EntryKind.SIGN:
+            before = self.head
+            if isinstance(entry, LedgerEntry):
+                before = Head(entry.index - 1, entry.previous_digest)
+            return refusal_of_signature(before, entry)
         if entry.kind in TERMS and self.populations(entry.dataset) != (entry.dataset,):
             return self._not_a_population(entry.dataset)
         for account in self.accounts_of(entry.dataset):
@@ -96,6 +103,8 @@ class Books:
         """
         if entry.kind is EntryKind.LINK:
             self._link(entry)
+            return
+        if entry.kind is EntryKind.SIGN:
             return
         accounts = self.accounts_of(entry.dataset)
         for account in accounts:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import DpsynthError, LedgerCorrupted, LedgerError
-from dpsynth.ledger.account import ReservationState
 from dpsynth.ledger.books import TERMS, Books
 from dpsynth.ledger.chain import (
     EMPTY_HEAD,
@@ -23,6 +22,7 @@ from dpsynth.ledger.chain import (
     is_digest,
 )
 from dpsynth.ledger.entry import LedgerEntry, read_entry
+from dpsynth.ledger.reservation_record import ReservationState
 from dpsynth.ledger.statement import EntryKind
 
 _FULL = frozenset({"index", "digest", "content"})

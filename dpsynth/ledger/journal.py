@@ -17,9 +17,20 @@ from dpsynth.ledger.books import Books, audited_books, checked_books
 from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
 from dpsynth.ledger.curve import curve_of
 from dpsynth.ledger.entry import LedgerEntry, entry_after
+from dpsynth.ledger.known_heads import KnownHead
 from dpsynth.ledger.statement import Statement
 from dpsynth.ledger.store import LedgerStore, StoreTransaction
 from dpsynth.ledger.witness import HeadWitness
+
+_BEHIND = (
+    "{source} names entry {known} of the ledger {name}, and the ledger ends at entry {last}: an old backup was "
+    "restored or the end was cut off, since. Restore the newest copy; what was spent stays spent."
+)
+
+_REWRITTEN = (
+    "{source} names entry {known} with another digest than the ledger {name} has: everything from there on was "
+    "rewritten, since."
+)
 
 _LOST = (
     "entries are missing from the end of the ledger {name}: it ends at entry {last}, but entry {known} is known. "
@@ -64,11 +75,11 @@ class Journal:
 
     __slots__ = ("_books", "_closed", "_lock", "_pid", "_store", "_witness")
 
-    def __init__(self, store: LedgerStore) -> None:
+    def __init__(self, store: LedgerStore, known_heads: Iterable[KnownHead] = ()) -> None:
         """Read and check everything in `store`.
 
         Raises:
-            LedgerCorrupted: the chain, the budgets or the witness do not hold.
+            LedgerCorrupted: the chain, the budgets, the witness or one of `known_heads` do not hold.
         """
         self._store = store
         self._witness = None if store.witness_path is None else HeadWitness(store.witness_path)
@@ -80,6 +91,7 @@ class Journal:
         rows = store.rows(1)
         self._books = checked_books(rows)
         self._compare(rows, witnessed)
+        self._require_known(rows, known_heads)
         if self._witness is not None and self._books.head not in {*witnessed, EMPTY_HEAD}:
             # Written elsewhere, or before the witness was lost: whoever has read it shall miss it.
             self._witness.record(self._books.head)
@@ -147,6 +159,16 @@ class Journal:
                     f"the ledger {self._store.name} is another one than before: entry {head.index} is known with "
                     "another digest, so everything from there on was rewritten"
                 )
+
+    def _require_known(self, rows: list[StoredEntry], known_heads: Iterable[KnownHead]) -> None:
+        for known in known_heads:
+            if known.ledger and not (rows and rows[0].digest == known.ledger):
+                continue  # of another ledger
+            words = {"source": known.source, "known": known.place, "name": self._store.name, "last": len(rows)}
+            if known.place > len(rows):
+                raise LedgerCorrupted(_BEHIND.format(**words))
+            if known.place and rows[known.place - 1].digest != known.digest:
+                raise LedgerCorrupted(_REWRITTEN.format(**words))
 
     def _witnessed(self) -> frozenset[Head]:
         # Always read before the rows: a head that is witnessed later is newer than the rows and no contradiction.

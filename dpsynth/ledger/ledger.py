@@ -7,7 +7,7 @@ also after a crash, the ledger counts at least what was opened: it can lose budg
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,20 +17,25 @@ from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.locked_plan import LockedPlan
 from dpsynth.errors import InvalidInput, LedgerError
-from dpsynth.ledger.account import ReservationRecord, ReservationState
 from dpsynth.ledger.authorship import written_time
+from dpsynth.ledger.chain import Head
 from dpsynth.ledger.display import view_of
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.journal import Journal, JournalWriter
+from dpsynth.ledger.keys import SigningKey, public_hex_of
+from dpsynth.ledger.known_heads import KnownHead
 from dpsynth.ledger.ledger_reading import LedgerReading, require_room
-from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
+from dpsynth.ledger.renewal import Renewal
+from dpsynth.ledger.reservation_record import ReservationRecord, ReservationState
+from dpsynth.ledger.signed_heads import signature_of_head
+from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Signature, Statement
 from dpsynth.ledger.store import open_store
 from dpsynth.ledger.tokens import OpenToken, Reservation
+from dpsynth.ledger.wording import LONGEST, policy_named, words_of
 
 EXPIRED = "settled at full cost: its token had expired"
 """The purpose of a SETTLE entry that came too late."""
 
-_LONGEST = 500
 _LIFETIME = timedelta(days=7)
 
 
@@ -43,8 +48,17 @@ class Ledger(LedgerReading):
 
     __slots__ = ("_store",)
 
-    def __init__(self, url: str | os.PathLike[str], *, create: bool = True) -> None:
+    def __init__(
+        self,
+        url: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        known_heads: Iterable[tuple[int, str] | KnownHead] = (),
+    ) -> None:
         """Open and check the ledger at `url`: a path, `sqlite:///ledger.db`, or `sqlite://` for one in memory.
+
+        It is not opened if it lacks one of `known_heads`, (index, digest) of entries that a certificate names; those of
+        `KnownHeads().heads()` say which ledger they belong to, and are passed over for others.
 
         Raises:
             InvalidInput: another kind of URL.
@@ -53,7 +67,7 @@ class Ledger(LedgerReading):
         """
         self._store = open_store(url, create=create)
         try:
-            self._journal = Journal(self._store)
+            self._journal = Journal(self._store, [KnownHead(*known) for known in known_heads])
         except BaseException:
             self._store.close()
             raise
@@ -98,8 +112,8 @@ class Ledger(LedgerReading):
         Raises:
             LedgerError: the ledger knows the data set already, or one of `populations` is a data set of others.
         """
-        names = tuple(sorted(_words("population", name) for name in populations))
-        said = Statement(kind=EntryKind.LINK, dataset=_words("data set", dataset), populations=names)
+        names = tuple(sorted(words_of("population", name) for name in populations))
+        said = Statement(kind=EntryKind.LINK, dataset=words_of("data set", dataset), populations=names)
         with self._journal.writing() as writer:
             if writer.books.links.get(dataset) != names:
                 writer.append(said)
@@ -112,6 +126,7 @@ class Ledger(LedgerReading):
         *,
         event_delta: float | int | str | Decimal = 0,
         policy: BudgetPolicy | str = BudgetPolicy.ADAPTIVE,
+        approvers: Sequence[bytes] = (),
     ) -> None:
         """Fix the budget of a population for ever; saying the same again changes nothing.
 
@@ -121,19 +136,22 @@ class Ledger(LedgerReading):
             unit: who is protected, in words; left empty, the first reservation fixes it.
             event_delta: the part of the budget's delta for events that have a delta of their own; at 0 none fits.
             policy: `adaptive` pays for what fits; `plan` for what `lock_plan` lists, and for nothing else.
+            approvers: public keys (PEM) of those of whom two together may renew it; without, nobody can.
 
         Raises:
             InvalidInput: there is no such policy.
+            BundleError: an approver's key is no Ed25519 public key.
             LedgerError: there is another budget or unit already, `event_delta` exceeds the budget's delta, or `dataset`
                 belongs to other populations.
         """
         said = Statement(
             kind=EntryKind.BUDGET,
-            dataset=_words("data set", dataset),
+            dataset=words_of("data set", dataset),
             budget=budget,
-            unit=_words("unit", unit, empty=True),
+            unit=words_of("unit", unit, empty=True),
             event_delta=exact_decimal("event_delta", event_delta),
-            policy=_policy(policy),
+            policy=policy_named(policy),
+            approvers=tuple(sorted(map(public_hex_of, approvers))),
         )
         with self._journal.writing() as writer:
             account = writer.books.account(dataset)
@@ -156,11 +174,35 @@ class Ledger(LedgerReading):
 
         Source: docs/design/locked_plan.md.
         """
-        listed = tuple(Charge(_words("purpose", purpose), event) for purpose, event in charges)
+        listed = tuple(Charge(words_of("purpose", purpose), event) for purpose, event in charges)
         plan = LockedPlan.lock(self.budget(population), [charge.event for charge in listed])
         with self._journal.writing() as writer:
             writer.append(Statement(kind=EntryKind.PLAN, dataset=population, charges=listed))
         return plan
+
+    def renew(self, renewal: Renewal, signatures: Sequence[Signature]) -> None:
+        """Begin a new epoch with the budget of `renewal`, ordered by the signatures of two approvers.
+
+        Raises:
+            LedgerError: fewer than two signed, one of them twice or who is no approver; a signature is wrong or was
+                given before; the epoch has begun already; or reservations are not settled.
+
+        Privacy: a promise to new people or about new data. To the people of before, everything stays spent.
+        """
+        with self._journal.writing() as writer:
+            now = writer.books.account(renewal.terms.dataset).renewal(renewal.terms)
+            if renewal.epoch < now.epoch:
+                raise LedgerError(f"epoch {renewal.epoch} has begun already, and approvals are good for one renewal")
+            if renewal.supersedes != now.supersedes:
+                raise LedgerError("this renewal was proposed for another budget than the one that stands here")
+            writer.append(replace(renewal.terms, signatures=tuple(signatures)))
+
+    def sign_head(self, key: SigningKey) -> Head:
+        """Let `key` vouch for the last entry, and so for all before it; return the head that was signed."""
+        with self._journal.writing() as writer:
+            head = writer.books.head
+            writer.append(signature_of_head(head, key))
+        return head
 
     def reserve(
         self,
@@ -201,15 +243,15 @@ class Ledger(LedgerReading):
         """
         statement = Statement(
             kind=EntryKind.RESERVE,
-            dataset=_words("data set", dataset),
-            release_id=_words("release", release_id),
-            purpose=_words("purpose", purpose),
-            charges=(Charge(_words("purpose", purpose), event),),
-            asked=_words("request", asked),
-            unit=_words("unit", unit),
+            dataset=words_of("data set", dataset),
+            release_id=words_of("release", release_id),
+            purpose=words_of("purpose", purpose),
+            charges=(Charge(words_of("purpose", purpose), event),),
+            asked=words_of("request", asked),
+            unit=words_of("unit", unit),
             certifiable=certifiable,
-            ticket=_words("ticket", ticket, empty=True),
-            legal_basis=_words("legal basis", legal_basis, empty=True),
+            ticket=words_of("ticket", ticket, empty=True),
+            legal_basis=words_of("legal basis", legal_basis, empty=True),
             configuration=configuration,
         )
         with self._journal.writing() as writer:
@@ -302,17 +344,12 @@ class Ledger(LedgerReading):
 
         `artefact` is the SHA-256 of what came of a release: of the list of checksums in its folder.
         """
-        statement = _note(_words("data set", dataset), _words("note", text), _words("release", release_id, empty=True))
+        statement = _note(
+            words_of("data set", dataset), words_of("note", text), words_of("release", release_id, empty=True)
+        )
         statement = replace(statement, artefact=artefact)
         with self._journal.writing() as writer:
             writer.append(statement)
-
-
-def _policy(name: BudgetPolicy | str) -> BudgetPolicy:
-    try:
-        return BudgetPolicy(name)
-    except ValueError:
-        raise InvalidInput(f"a budget has the policy {' or '.join(BudgetPolicy)}, not '{name}'") from None
 
 
 def _record_of(writer: JournalWriter, reservation: Reservation) -> ReservationRecord:
@@ -341,12 +378,6 @@ def _note(dataset: str, text: str, release_id: str) -> Statement:
     return Statement(kind=EntryKind.NOTE, dataset=dataset, purpose=text, release_id=release_id)
 
 
-def _words(what: str, text: str, *, empty: bool = False) -> str:
-    if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST or not (text.strip() or empty):
-        raise InvalidInput(f"the name of a {what} in the ledger is one line of 1 to {_LONGEST} printable characters")
-    return text
-
-
 def _one_line(text: str) -> str:
     # Made to fit rather than refused: at this point the rows have been read, and a refusal would help nobody.
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:_LONGEST])
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:LONGEST])

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
-from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
 from dpsynth.accounting.events import DpEvent, JsonValue
 from dpsynth.accounting.filter import AdaptiveFilter
 from dpsynth.accounting.locked_plan import LockedPlan
-from dpsynth.errors import BudgetExceeded, LedgerError
-from dpsynth.ledger.account import Account, ReservationState
+from dpsynth.errors import BudgetExceeded, LedgerCorrupted, LedgerError
+from dpsynth.ledger.account import Account
 from dpsynth.ledger.books import Books
 from dpsynth.ledger.chain import Head
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.extract import extract_of
 from dpsynth.ledger.journal import Journal
+from dpsynth.ledger.keys import public_hex_of
+from dpsynth.ledger.renewal import Renewal
+from dpsynth.ledger.reservation_record import ReservationState
 from dpsynth.ledger.running_cost import cost_of_event
+from dpsynth.ledger.signed_heads import SignedHead, assurance_in_words, signed_heads_in
 from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
 from dpsynth.ledger.tokens import Reservation
+from dpsynth.ledger.wording import policy_named, words_of
 
 
 class LedgerReading:
@@ -86,6 +92,60 @@ class LedgerReading:
         """Return the locked plan of a population; None where none was locked."""
         return self._journal.reading().account(population).plan
 
+    def propose_renewal(
+        self,
+        population: str,
+        budget: PrivacyBudget,
+        *,
+        reason: str,
+        event_delta: float | int | str | Decimal = 0,
+        policy: BudgetPolicy | str = BudgetPolicy.ADAPTIVE,
+        approvers: Sequence[bytes] = (),
+    ) -> Renewal:
+        """Return a renewal of the budget of `population`, for two approvers to sign and for `Ledger.renew`.
+
+        Args:
+            population: whose budget ends.
+            budget: for all releases of the new epoch together.
+            reason: which new people or new data it is for, in words.
+            event_delta: as in `Ledger.set_budget`.
+            policy: as in `Ledger.set_budget`.
+            approvers: public keys (PEM) of those who may renew the next time; the same as now if empty.
+
+        Raises:
+            LedgerError: there is no budget, or it names no approvers.
+        """
+        account = self._journal.reading().account(population)
+        refusal = account.renewal_refusal()
+        if refusal is not None:
+            raise LedgerError(refusal)
+        terms = Statement(
+            kind=EntryKind.EPOCH,
+            dataset=population,
+            purpose=words_of("reason", reason),
+            budget=budget,
+            event_delta=exact_decimal("event_delta", event_delta),
+            policy=policy_named(policy),
+            approvers=tuple(sorted(map(public_hex_of, approvers))) or account.approvers,
+        )
+        return account.renewal(terms)
+
+    def epoch(self, population: str) -> int:
+        """Return how many budgets a population has had, the present one included; 0 before the first."""
+        return self._journal.reading().account(population).epoch
+
+    def lifetime(self, population: str) -> PrivacyCost:
+        """Return what all epochs of a population spent together, which no renewal resets."""
+        return self._journal.reading().account(population).lifetime
+
+    def signed_heads(self) -> tuple[SignedHead, ...]:
+        """Return the heads that some key vouches for, oldest first."""
+        return signed_heads_in(self._journal.reading().entries)
+
+    def assurance(self) -> str:
+        """Return in words how far signatures protect this ledger from somebody who may write all of its files."""
+        return assurance_in_words(self.signed_heads(), self.head().index)
+
     def unit(self, dataset: str) -> str:
         """Return who is protected, in words; empty where neither budget nor a reservation has said so."""
         return next((account.unit for account in self._accounts(dataset) if account.unit), "")
@@ -138,17 +198,25 @@ class LedgerReading:
         """Return index and digest of the last entry; (0, 64 zeros) for an empty ledger."""
         return self._journal.reading().head
 
-    def verify(self, *, expected_head: tuple[int, str] | None = None) -> Head:
+    def verify(self, *, expected_head: tuple[int, str] | None = None, public_key: bytes | None = None) -> Head:
         """Read everything again, check all of it, and return the head.
 
         Checks the storage, every digest and spelling, the chain, that every entry was legal, that no budget was
-        exceeded at any prefix, and that no entry is missing that the witness file, this object or `expected_head` (from
-        a certificate) knows.
+        exceeded at any prefix, every signature and stated cost, and that no entry is missing that the witness file,
+        this object or `expected_head` (from a certificate) knows. With `public_key` (PEM), that key must have signed
+        a head.
 
         Raises:
             LedgerCorrupted: the first thing that does not hold.
         """
-        return self._journal.verify(None if expected_head is None else Head(*expected_head))
+        head = self._journal.verify(None if expected_head is None else Head(*expected_head))
+        if public_key is not None:
+            wanted = public_hex_of(public_key)
+            if not any(signed.key == wanted for signed in self.signed_heads()):
+                raise LedgerCorrupted(
+                    f"no entry is signed by the key {wanted[:16]}, so nothing vouches for this ledger"
+                )
+        return head
 
     def extract(self, release_id: str) -> list[dict[str, JsonValue]]:
         """Return what travels with a release, for `verify_extract`: its entries in full, of others only digests.

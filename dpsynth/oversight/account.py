@@ -8,8 +8,9 @@ from fractions import Fraction
 
 from dpsynth.accounting.cost import ZERO_COST
 from dpsynth.ledger import BudgetPolicy, EntryKind, Ledger, LedgerEntry
-from dpsynth.ledger.account import Account, ReservationRecord, ReservationState
+from dpsynth.ledger.account import Account
 from dpsynth.ledger.books import Books
+from dpsynth.ledger.reservation_record import ReservationRecord, ReservationState
 from dpsynth.ledger.running_cost import cost_of_charges
 from dpsynth.oversight.amounts import Currency, cost_in_words, cost_to_json, currency_of, epsilon_of, written
 
@@ -221,7 +222,8 @@ def _account(
 def _share_spent(account: Account, currency: Currency) -> float | None:
     if account.policy is not BudgetPolicy.PLAN:
         return currency.share(account.spent)
-    taken = sum(record.state is not ReservationState.VOID for record in account.records.values())
+    now = [record for record in account.records.values() if record.epoch == account.epoch]
+    taken = sum(record.state is not ReservationState.VOID for record in now)
     return float(taken / currency.whole) if currency.whole else 0.0
 
 

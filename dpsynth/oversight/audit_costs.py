@@ -134,7 +134,7 @@ def recomputed(
         events = {
             record.entry.release_id: counted(record.entry, settled.get(index))
             for index, record in account.records.items()
-            if record.state.value != "void"
+            if record.state.value != "void" and record.epoch == account.epoch
         }
         everything = tuple(event for one in events.values() for event in one)
         if everything:

@@ -19,7 +19,8 @@ from dpsynth.accounting.events import ComposedDpEvent, DpEvent
 from dpsynth.accounting.filter import AdaptiveFilter
 from dpsynth.errors import InvalidInput
 from dpsynth.ledger import BudgetPolicy, Ledger
-from dpsynth.ledger.account import Account, ReservationState
+from dpsynth.ledger.account import Account
+from dpsynth.ledger.reservation_record import ReservationState
 from dpsynth.oversight.amounts import cost_to_json, currency_of, epsilon_of, percent, written
 from dpsynth.oversight.requests import ReleaseRequest, RequestLike, read_requests
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from dpsynth.ledger import EntryKind, Ledger
 from tests.cli.command_line import Run
 from tests.cli.conftest import HEADER, SCHEMA, records
 
@@ -42,6 +45,11 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
     assert shown["releases"][0]["asked"] == "epsilon 1, delta 1e-06"
     assert run("ledger", "verify").code == 0
 
+    with Ledger(tmp_path / "home" / "ledger.db") as ledger:
+        noted, signed = ledger.entries()[-2:]
+    assert noted.artefact == hashlib.sha256((out / "SHA256SUMS").read_bytes()).hexdigest()
+    assert signed.kind is EntryKind.SIGN
+
     with (out / "synthetic.csv").open("a", encoding="utf-8") as stream:
         stream.write("F,none,north,1,1,1,2020-01-01,true,a\n")
     changed = run("verify", out)
@@ -49,6 +57,33 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
     assert "FAIL files: changed: synthetic.csv" in changed.out
     assert "3 of 10 checks failed (files, signature, table)" in changed.err
     assert "synthetic.csv" not in changed.err
+
+
+def test_an_old_copy_of_the_ledger_is_not_opened_after_a_certificate(
+    run: Run, tmp_path: Path, schema_file: Path, data_file: Path
+) -> None:
+    """Whoever restores ledger and witness together forgets what was spent; the certificate does not."""
+    run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
+    copies = [(tmp_path / "home" / name, tmp_path / f"old-{name}") for name in ("ledger.db", "ledger.db.heads")]
+    for place, copy in copies:
+        shutil.copy(place, copy)
+    why = ("--ticket", "DATA-17", "--legal-basis", "Art. 9 (2) j GDPR")
+    assert run("release", data_file, "--schema", schema_file, *CLAIM, *why, "--out", tmp_path / "release").code == 0
+    with Ledger(tmp_path / "home" / "ledger.db") as ledger:
+        asked, settled = (
+            next(entry for entry in ledger.entries() if entry.kind is kind)
+            for kind in (EntryKind.RESERVE, EntryKind.SETTLE)
+        )
+    assert (asked.ticket, asked.legal_basis) == ("DATA-17", "Art. 9 (2) j GDPR")
+    assert len(asked.configuration) == len(settled.fingerprint) == 64
+    for place, copy in copies:
+        shutil.copy(copy, place)
+    refused = run("ledger", "show")
+    assert refused.code == 4
+    assert "the certificate of release" in refused.err
+    assert "ends at entry 1" in " ".join(refused.err.split())
+    again = run("release", data_file, "--schema", schema_file, *CLAIM, "--out", tmp_path / "again")
+    assert again.code == 4
 
 
 def test_json_output_is_json_and_nothing_else(run: Run, tmp_path: Path, schema_file: Path, data_file: Path) -> None:
