@@ -19,6 +19,8 @@ def print_account(account: DatasetAccount) -> None:
     _print_fact("protects", account.protects)
     if account.data_sets != (account.data_set,):
         _print_fact("members", ", ".join(account.data_sets) or "none yet")
+    if account.epoch > 1:
+        _print_fact("epoch", f"{account.epoch}; all epochs together spent {account.lifetime}")
     if account.policy != "adaptive":
         listed = "no list is locked yet" if account.plan_epsilon is None else f"epsilon {account.plan_epsilon} in all"
         _print_fact("policy", f"{account.policy}: {listed}")

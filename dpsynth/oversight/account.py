@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 from dpsynth.accounting.cost import ZERO_COST
+from dpsynth.accounting.filter import AdaptiveFilter
 from dpsynth.ledger import BudgetPolicy, EntryKind, Ledger, LedgerEntry
 from dpsynth.ledger.account import Account
 from dpsynth.ledger.books import Books
@@ -40,6 +41,7 @@ class ReleaseLine:
         configuration: SHA-256 of schema, generator and options.
         fingerprint: of the rows, under a key outside the ledger.
         artefact: SHA-256 of the checksums of what came of it.
+        epoch: which budget of its population it charges, from 1; shares are of that one.
     """
 
     release: str
@@ -59,6 +61,7 @@ class ReleaseLine:
     configuration: str
     fingerprint: str
     artefact: str
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class DatasetAccount:
         spent_share: which part of the budget is spent; None where that is infinite or there is no budget.
         spent_epsilon: the smallest epsilon, at the delta of the budget, that everything spent keeps.
         left_epsilon: the largest epsilon, at the delta of the budget, of one more release; 0 under a plan.
+        epoch: how many budgets there have been; all but `releases` and `lifetime` is about the present one.
+        lifetime: what all epochs spent together, in words.
         plan_epsilon: what everything on the locked plan costs together; None where there is none.
         release_count: how many releases there are, also where only the last ones are listed.
         releases: releases, oldest first.
@@ -111,6 +116,8 @@ class DatasetAccount:
     spent_share: float | None
     spent_epsilon: str | None
     left_epsilon: str | None
+    epoch: int
+    lifetime: str
     plan_epsilon: str | None
     release_count: int
     releases: tuple[ReleaseLine, ...]
@@ -130,11 +137,19 @@ def accounts(ledger: Ledger, name: str | None = None, *, last: int = 0) -> tuple
         last: how many releases, with their remarks, and how many other remarks to list of each; 0: all.
     """
     books = ledger.books()
-    settled, notes, exported = _steps(books.entries)
+    settled, notes, exported, terms = _steps(books.entries)
     found = books.accounts.values() if name is None else books.accounts_of(name)
     members = _members(books)
     return tuple(
-        _account(account, members.get(account.name, (account.name,)), settled, notes, exported, last)
+        _account(
+            account,
+            members.get(account.name, (account.name,)),
+            settled,
+            notes,
+            exported,
+            terms.get(account.name, ()),
+            last,
+        )
         for account in found
         if name is None or account.name in books.accounts
     )
@@ -159,11 +174,12 @@ def _members(books: Books) -> dict[str, tuple[str, ...]]:
 
 def _steps(
     entries: Iterable[LedgerEntry],
-) -> tuple[dict[int, LedgerEntry], dict[str, list[LedgerEntry]], dict[str, str]]:
-    """Return SETTLE entries by reservation, remarks by data set, and artefacts by release."""
+) -> tuple[dict[int, LedgerEntry], dict[str, list[LedgerEntry]], dict[str, str], dict[str, list[LedgerEntry]]]:
+    """Return SETTLE entries by reservation, remarks by data set, artefacts by release, and budgets by population."""
     settled: dict[int, LedgerEntry] = {}
     notes: dict[str, list[LedgerEntry]] = {}
     artefacts: dict[str, str] = {}
+    terms: dict[str, list[LedgerEntry]] = {}
     for entry in entries:
         if entry.kind is EntryKind.SETTLE and entry.reservation is not None:
             settled[entry.reservation] = entry
@@ -171,7 +187,9 @@ def _steps(
             notes.setdefault(entry.dataset, []).append(entry)
             if entry.artefact:
                 artefacts[entry.release_id] = entry.artefact
-    return settled, notes, artefacts
+        elif entry.kind in {EntryKind.BUDGET, EntryKind.EPOCH}:
+            terms.setdefault(entry.dataset, []).append(entry)
+    return settled, notes, artefacts, terms
 
 
 def _account(
@@ -180,6 +198,7 @@ def _account(
     settled: Mapping[int, LedgerEntry],
     notes: Mapping[str, Sequence[LedgerEntry]],
     artefacts: Mapping[str, str],
+    terms: Sequence[LedgerEntry],
     last: int,
 ) -> DatasetAccount:
     spent, currency = account.spent, budget_currency(account)
@@ -187,6 +206,7 @@ def _account(
     epsilon = None if whole is None else epsilon_of(whole, spent)
     records = list(account.records.values())
     remarks = [note for name in dict.fromkeys((*members, account.name)) for note in notes.get(name, ())]
+    earlier = _earlier_currencies(account, terms)
     listed = {record.entry.release_id for record in records[-last:]}
     general = {note.digest for note in [note for note in remarks if not note.release_id][-last:]}
     return DatasetAccount(
@@ -205,10 +225,17 @@ def _account(
         spent_share=None if currency is None else _share_spent(account, currency),
         spent_epsilon=None if epsilon is None else written(epsilon),
         left_epsilon=None if whole is None else written(account.largest_epsilon(whole.budget.delta)),
+        epoch=max(account.epoch, 1),
+        lifetime=cost_in_words(account.lifetime),
         plan_epsilon=None if account.plan is None else written(account.plan.total_epsilon),
         release_count=len(records),
         releases=tuple(
-            _line(record, settled.get(record.entry.index), artefacts.get(record.entry.release_id, ""), currency)
+            _line(
+                record,
+                settled.get(record.entry.index),
+                artefacts.get(record.entry.release_id, ""),
+                currency if record.epoch == account.epoch else earlier.get(record.epoch),
+            )
             for record in records[-last:]
         ),
         notes=tuple(
@@ -217,6 +244,17 @@ def _account(
             if note.digest in general or note.release_id in listed
         ),
     )
+
+
+def _earlier_currencies(account: Account, terms: Sequence[LedgerEntry]) -> dict[int, Currency]:
+    """Return what shares of the budgets of earlier epochs are shares of."""
+    found = {}
+    for epoch, term in enumerate(terms[: account.epoch - 1], start=1):
+        costs = [record.cost for record in account.records.values() if record.epoch == epoch]
+        if term.budget is not None:
+            whole = AdaptiveFilter(term.budget, term.event_delta, kind=term.filter_kind)
+            found[epoch] = currency_of(whole, sum(costs, ZERO_COST))
+    return found
 
 
 def _share_spent(account: Account, currency: Currency) -> float | None:
@@ -265,4 +303,5 @@ def _line(
         configuration=reserve.configuration,
         fingerprint="" if settle is None else settle.fingerprint,
         artefact=artefact,
+        epoch=record.epoch,
     )

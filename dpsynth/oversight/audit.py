@@ -15,8 +15,10 @@ from dpsynth.certification import layout
 from dpsynth.certification.signing import key_id_of
 from dpsynth.certification.verify import verify_release
 from dpsynth.errors import BundleError, DpsynthError, InvalidInput
-from dpsynth.ledger import EntryKind, Head, LedgerEntry
+from dpsynth.ledger import Head, LedgerEntry
 from dpsynth.ledger.chain import is_digest
+from dpsynth.ledger.keys import public_hex_of
+from dpsynth.ledger.signed_heads import SignedHead, assurance_in_words, signed_heads_in
 from dpsynth.oversight.audit_chain import (
     FoundChain,
     KnownHead,
@@ -65,15 +67,16 @@ def audit_ledger(
     folders = [folder for place in artefacts for folder in _release_folders(Path(place))]
     chain = sorted_lines(read_lines(path))
     found = replay(chain.in_order())
-    settled = {entry.reservation or 0: entry for entry in found.entries if entry.kind is EntryKind.SETTLE}
-    costs, cost_problems = recomputed(found.books, settled, most_releases)
+    costs, cost_problems = recomputed(found.books, found.entries, most_releases)
+    signed = signed_heads_in(found.entries)
+    signers = {one.key for one in signed}
     known = [] if expected_head is None else [KnownHead(Head(*expected_head), "the head that was given")]
     known += [head for folder in folders for head in _heads_of(folder)]
     checks = [
         _check("lines", _lines_in_words(chain, found), [*chain.line_problems, *found.unreadable]),
         _check("chain", "every digest follows from the content and from the entry before it", chain_problems(chain)),
         _check("head", _heads_in_words(chain, known), head_problems(chain, known)),
-        _check("signature", _signature_in_words(chain, public_pem), seal_problems(chain, public_pem)),
+        _check("signature", _signature_in_words(chain, public_pem, signed), seal_problems(chain, public_pem, signers)),
         _check("order of entries", "every entry was legal where it stands", found.illegal),
         _check("budgets", "no budget was exceeded after any entry", [*found.overspent]),
         _check("charges", "what was asked for was charged", asked_problems(found.entries)),
@@ -106,13 +109,16 @@ def _heads_in_words(chain: FoundChain, known: Sequence[KnownHead]) -> str:
     return f"the ledger was compared with {sources} known head{'' if sources == 1 else 's'}"
 
 
-def _signature_in_words(chain: FoundChain, public_pem: bytes | None) -> str:
-    signer = signer_of(chain)
+def _signature_in_words(chain: FoundChain, public_pem: bytes | None, signed: Sequence[SignedHead]) -> str:
+    sealed = signer_of(chain)
     if public_pem is not None:
-        return f"the head has to be signed by key {key_id_of(public_pem)[:16]}"
-    if not signer:
-        return "the file is not signed, and no public key was given"
-    return f"signed by key {signer[:16]}, which nobody has vouched for: give the public key"
+        own = [one for one in signed if one.key == public_hex_of(public_pem)]
+        if sealed or not own:
+            return f"a head has to be signed by key {key_id_of(public_pem)[:16]}"
+        return assurance_in_words(own, chain.head.index)
+    if sealed:
+        return f"sealed by key {sealed[:16]}, which nobody has vouched for: give the public key"
+    return assurance_in_words(signed, chain.head.index)
 
 
 def _costs_in_words(costs: Sequence[RecomputedCost]) -> str:

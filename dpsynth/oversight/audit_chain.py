@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dpsynth.accounting.events import JsonValue
@@ -16,6 +16,7 @@ from dpsynth.certification.signing import open_envelope
 from dpsynth.errors import DpsynthError
 from dpsynth.ledger import Head
 from dpsynth.ledger.chain import EMPTY_HEAD, canonical_json, chain_digest, content_digest_of, is_digest
+from dpsynth.ledger.keys import public_hex_of
 from dpsynth.oversight.json_lines import MARK, ExportLine, seal_statement
 
 _FULL = frozenset({"index", "digest", "content"})
@@ -132,11 +133,20 @@ def head_problems(chain: FoundChain, known: Iterable[KnownHead]) -> list[str]:
     return problems
 
 
-def seal_problems(chain: FoundChain, public_pem: bytes | None) -> list[str]:
-    """Return what is wrong with the signature of the head; one is demanded where a public key is given."""
+def seal_problems(chain: FoundChain, public_pem: bytes | None, signers: Collection[str]) -> list[str]:
+    """Return what is wrong with the seal of the head; where a public key is given, it has to have signed something.
+
+    `signers` are the public keys, in hexadecimal, of the heads that were signed inside the ledger.
+    """
+    if chain.seal is None and public_pem is not None and signers:
+        if public_hex_of(public_pem) in signers:
+            return []
+        return ["the ledger is signed, but not by the given key, so nobody whom you trust vouches for it"]
     if chain.seal is None:
         return (
-            [] if public_pem is None else ["the file is not signed: nobody sealed its head, so its end proves nothing"]
+            []
+            if public_pem is None
+            else ["the file is not signed: nobody vouches for any of its heads, so its end proves nothing"]
         )
     try:
         envelope = open_envelope(canonical_json(chain.seal).encode())

@@ -22,6 +22,7 @@ from dpsynth.ledger.books import Books
 from dpsynth.ledger.chain import Head, StoredEntry, chain_digest
 from dpsynth.ledger.curve import curve_agrees, curve_of
 from dpsynth.ledger.entry import read_entry
+from dpsynth.ledger.reservation_record import ReservationState
 from dpsynth.oversight.amounts import epsilon_by_sums, written
 from dpsynth.oversight.audit_chain import FoundEntry
 from dpsynth.oversight.audit_report import RecomputedCost
@@ -117,32 +118,38 @@ def _overspent(books: Books, entries: Sequence[LedgerEntry]) -> tuple[str, ...]:
 
 
 def recomputed(
-    books: Books, settled: dict[int, LedgerEntry], most: int = MOST_RELEASES
+    books: Books, entries: Iterable[LedgerEntry], most: int = MOST_RELEASES
 ) -> tuple[list[RecomputedCost], list[str]]:
-    """Return what every data set and release costs by three accountants, and where they contradict one another.
+    """Return what every budget and release costs by several accountants, and where they contradict one another.
 
-    `settled` holds the SETTLE entry of each reservation, by the reservation's index; at most `most` releases are
-    computed one by one, the newest of each budget.
+    At most `most` releases are computed one by one, the newest of each budget.
     """
+    settled: dict[int, LedgerEntry] = {}
+    terms: dict[str, list[LedgerEntry]] = {}
+    for entry in entries:
+        if entry.kind is EntryKind.SETTLE:
+            settled[entry.reservation or 0] = entry
+        elif entry.kind in {EntryKind.BUDGET, EntryKind.EPOCH}:
+            terms.setdefault(entry.dataset, []).append(entry)
     totals: list[RecomputedCost] = []
     single: list[RecomputedCost] = []
     problems: list[str] = []
     for account in books.accounts.values():
-        if account.budget is None:
-            continue
-        budget = account.budget
-        events = {
-            record.entry.release_id: counted(record.entry, settled.get(index))
-            for index, record in account.records.items()
-            if record.state.value != "void" and record.epoch == account.epoch
-        }
-        everything = tuple(event for one in events.values() for event in one)
-        if everything:
-            totals.append(_cost(account.name, "", everything, budget, problems, account.title))
-        newest = list(events.items())[max(0, len(events) - (most - len(single))) :]
-        for release_id, one in newest:
-            name = f"release '{release_id}' of {account.title}"
-            single.append(_cost(account.name, release_id, one, budget, problems, name))
+        for epoch, term in enumerate(terms.get(account.name, ()), start=1):
+            events = {
+                record.entry.release_id: counted(record.entry, settled.get(index))
+                for index, record in account.records.items()
+                if record.epoch == epoch and record.state is not ReservationState.VOID
+            }
+            which = f", epoch {epoch}" if account.epoch > 1 else ""
+            everything = tuple(event for one in events.values() for event in one)
+            if term.budget is None or not everything:
+                continue
+            totals.append(_cost(account.name + which, "", everything, term.budget, problems, account.title + which))
+            newest = list(events.items())[max(0, len(events) - (most - len(single))) :]
+            for release_id, one in newest:
+                name = f"release '{release_id}' of {account.title}"
+                single.append(_cost(account.name, release_id, one, term.budget, problems, name))
     return [*totals, *single], problems
 
 

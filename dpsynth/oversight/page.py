@@ -68,7 +68,8 @@ def ledger_page(ledger: object) -> str:
     if len(found) > _MOST_DATA_SETS:
         parts += f"<p>and {len(found) - _MOST_DATA_SETS:,} more data sets</p>"
     state = f"{head.index:,} entries; head <code>{head.digest[:16]}</code>" if head.index else "nothing is recorded yet"
-    return fragment(f"<p><code>{escape(repr(ledger))}</code> {state}</p>{parts}")
+    assurance = f"<p>{escape(ledger.assurance())}</p>" if head.index else ""
+    return fragment(f"<p><code>{escape(repr(ledger))}</code> {state}</p>{assurance}{parts}")
 
 
 def _account(account: DatasetAccount) -> str:
@@ -82,6 +83,8 @@ def _account(account: DatasetAccount) -> str:
     protects = f"; protects {escape(account.protects)}" if account.protects else ""
     if account.data_sets != (account.data_set,):
         protects += f"; charged by {escape(', '.join(account.data_sets) or 'nobody')}"
+    if account.epoch > 1:
+        protects += f"; epoch {account.epoch}, all epochs together spent {escape(account.lifetime)}"
     if account.policy != "adaptive":
         listed = "no list is locked yet" if account.plan_epsilon is None else f"epsilon {account.plan_epsilon} in all"
         protects += f"; policy {escape(account.policy)}: {listed}"

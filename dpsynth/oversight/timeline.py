@@ -67,6 +67,7 @@ class TimelineRow:
         releases: number of releases that were reserved in the period, given-up ones left out.
         share: which part of the budget they cost; None: infinite, or there is no budget.
         share_so_far: which part of the budget is spent up to and with this row.
+        epoch: which budget of the population, from 1.
     """
 
     period: str
@@ -76,6 +77,7 @@ class TimelineRow:
     releases: int
     share: float | None
     share_so_far: float | None
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +191,15 @@ def timeline_of(found: Sequence[DatasetAccount], period: Period) -> Timeline:
 
 
 def _rows(account: DatasetAccount, period: Period) -> Iterable[TimelineRow]:
-    groups: dict[tuple[str, str, str], list[ReleaseLine]] = {}
+    groups: dict[tuple[int, str, str, str], list[ReleaseLine]] = {}
     for line in account.releases:
         if any(amount != 0 for amount in line.cost.values()):
-            groups.setdefault((period.of(line.time), line.data_set, line.by), []).append(line)
-    so_far: float | None = 0.0
-    for (name, dataset, by), lines in sorted(groups.items()):
-        share = _sum(lines)
-        so_far = None if so_far is None or share is None else so_far + share
-        yield TimelineRow(name, account.data_set, dataset, by, len(lines), share, so_far)
+            groups.setdefault((line.epoch, period.of(line.time), line.data_set, line.by), []).append(line)
+    spent: dict[int, float | None] = {}
+    for (epoch, name, dataset, by), lines in sorted(groups.items()):
+        share, before = _sum(lines), spent.get(epoch, 0.0)
+        spent[epoch] = None if before is None or share is None else before + share
+        yield TimelineRow(name, account.data_set, dataset, by, len(lines), share, spent[epoch], epoch)
 
 
 def _total(account: DatasetAccount, period: Period) -> TimelineTotal:

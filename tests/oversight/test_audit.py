@@ -173,7 +173,7 @@ def test_a_missing_and_a_wrong_signature(
     entries: list[LedgerEntry], key: SigningKey, public: Path, tmp_path: Path
 ) -> None:
     (missing,) = problems(write(tmp_path / "unsigned.jsonl", entries), public_key=public)
-    assert missing == "the file is not signed: nobody sealed its head, so its end proves nothing"
+    assert missing == "the file is not signed: nobody vouches for any of its heads, so its end proves nothing"
     other = load_or_create_key(tmp_path / "other" / "key.pem")
     path = write(tmp_path / "l.jsonl", entries, key=other)
     assert problems(path) == ()

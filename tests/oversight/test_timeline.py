@@ -90,5 +90,5 @@ def test_a_timeline_is_json(spent: Ledger) -> None:
     written = json.loads(json.dumps(timeline(spent).to_json()))
     assert set(written) == {"period", "rows", "totals"}
     assert set(written["rows"][0]) == {
-        "period", "population", "data_set", "by", "releases", "share", "share_so_far",
+        "period", "population", "data_set", "by", "releases", "share", "share_so_far", "epoch",
     }  # fmt: skip
