@@ -36,7 +36,7 @@ def release(
     *,
     out: str | Path,
     ledger: Ledger,
-    generator: str | MarginalSynthesizer = "mwem",
+    generator: str | MarginalSynthesizer = "auto",
     rows: int | None = None,
     table_name: str = "synthetic.csv",
     seed: int | None = None,
@@ -66,7 +66,7 @@ def release(
     internal = Path(internal_folder) if internal_folder is not None else Path(f"{folder}-internal")
     schema = schema if isinstance(schema, Schema) else Schema.from_yaml(Path(schema))
     maker = find_generator(generator) if isinstance(generator, str) else generator
-    plan = plan_release(schema, budget, ledger=ledger, generator=maker.name, policy=policy)
+    plan = plan_release(schema, budget, ledger=ledger, generator=maker, policy=policy)
     plan.require_a_chance(override)
     check_destination(folder, table_name, rows=rows or schema.public_rows, columns=len(schema.columns))
     check_internal_folder(internal, release_folder=folder)

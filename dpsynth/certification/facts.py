@@ -124,7 +124,7 @@ def facts_of(
         claim=claim,
         charged=curator.charged,
         generator=generator.name,
-        parameters=parameters_of(generator),
+        parameters=_parameters(generator, curator.schema, claim),
         noisy_rows=float(model.total) - curator.planted,
         marginals=tuple(model.measurements),
         error_bars=error_bars,
@@ -133,6 +133,17 @@ def facts_of(
         remaining=ledger.remaining(dataset),
         attempts=attempts_among(ledger.entries(dataset)),
     )
+
+
+def _parameters(generator: MarginalSynthesizer, schema: Schema, claim: PrivacyBudget) -> dict[str, JsonValue]:
+    """Return the hyperparameters; of `auto` also which generator it picked and why, and that one's."""
+    # Loads every generator that it may pick.
+    from dpsynth.generators.auto import Auto
+
+    if not isinstance(generator, Auto):
+        return parameters_of(generator)
+    rule = generator.choose(schema, claim)
+    return {"chosen": rule.generator, "reason": rule.reason, **parameters_of(rule.make())}
 
 
 def charge_to_json(purpose: str, event: DpEvent) -> dict[str, JsonValue]:

@@ -16,6 +16,7 @@ from dpsynth.certification.certificate import Override
 from dpsynth.certification.facts import Attempt, attempts_among
 from dpsynth.certification.policy import Policy, Verdict
 from dpsynth.errors import CertificationRefused, InvalidInput, SchemaError, SchemaProblem
+from dpsynth.generators.base import MarginalSynthesizer
 from dpsynth.ledger import Ledger
 from dpsynth.schema.schema import Schema
 
@@ -30,7 +31,7 @@ class ReleasePlan:
     Attributes:
         dataset: the data set that will be charged.
         unit: who is protected, in words.
-        generator: name of the generator.
+        generator: name of the generator; for `auto` also the one that it picks, and why.
         claim: what will be charged at most.
         mu_squared: the same as the square of the Gaussian-DP parameter mu, in which costs add up.
         budget: the whole budget of the data set.
@@ -71,7 +72,7 @@ class ReleasePlan:
 
 
 def plan_release(
-    schema: Schema, claim: PrivacyBudget, *, ledger: Ledger, generator: str, policy: Policy
+    schema: Schema, claim: PrivacyBudget, *, ledger: Ledger, generator: MarginalSynthesizer, policy: Policy
 ) -> ReleasePlan:
     """Return the plan of a release, or refuse it; neither reads data nor writes to the ledger.
 
@@ -104,7 +105,7 @@ def plan_release(
     return ReleasePlan(
         dataset=schema.dataset,
         unit=schema.unit.describe(),
-        generator=generator,
+        generator=_described(generator, schema, claim),
         claim=claim,
         mu_squared=float(mu_squared),
         budget=ledger.budget(schema.dataset),
@@ -115,6 +116,16 @@ def plan_release(
         gate=gate,
         obstacles=obstacles,
     )
+
+
+def _described(generator: MarginalSynthesizer, schema: Schema, claim: PrivacyBudget) -> str:
+    # Loads every generator that it may pick.
+    from dpsynth.generators.auto import Auto
+
+    if not isinstance(generator, Auto):
+        return generator.name
+    rule = generator.choose(schema, claim)
+    return f"{generator.name}: {rule.generator}, because {rule.reason}"
 
 
 def _outlook(schema: Schema, policy: Policy, attempts: Sequence[Attempt]) -> tuple[str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from dpsynth.certification.policy import default_policy
 from dpsynth.cli.console import ERR, progress_bars
 from dpsynth.cli.release_command import show_plan, show_result
 from dpsynth.errors import BundleError, MissingExtra
+from dpsynth.generators.registry import generator
 from dpsynth.ledger import Ledger
 from dpsynth.release import release
 from dpsynth.schema.schema import Schema
@@ -52,7 +53,7 @@ def demo(
     url = f"sqlite:///{location}"
     with Ledger(url) as ledger:
         ledger.set_budget(schema.dataset, _WHOLE, unit=schema.unit.describe())
-        show_plan(plan_release(schema, _CLAIM, ledger=ledger, generator="mwem", policy=default_policy()))
+        show_plan(plan_release(schema, _CLAIM, ledger=ledger, generator=generator("mwem"), policy=default_policy()))
         with progress_bars(shown=True):
             made = release(data, schema, _CLAIM, out=out / "release", ledger=ledger, generator="mwem")
     show_result(made, ledger=url)

@@ -34,7 +34,7 @@ def release_table(
     epsilon: Annotated[str, typer.Option(help="Most epsilon that this release may cost.")],
     delta: Annotated[str, typer.Option(help="Most delta; far below one over the number of people.")],
     out: Annotated[Path, typer.Option(help="Release folder to make; must not exist.")],
-    generator: Annotated[str, typer.Option(help=f"One of: {_NAMES}.")] = "mwem",
+    generator: Annotated[str, typer.Option(help=f"One of: {_NAMES}.")] = "auto",
     rows: Annotated[int | None, typer.Option(help="Synthetic rows; the noisy total if not given.", min=0)] = None,
     table: Annotated[
         str, typer.Option(help="File name of the synthetic table: synthetic.csv or synthetic.parquet.")
@@ -62,7 +62,7 @@ def release_table(
     """Make a synthetic table, charge it to the ledger, certify it and write the release folder."""
     claim = PrivacyBudget(epsilon, delta)
     loaded = Schema.from_yaml(schema)
-    find_generator(generator)
+    maker = find_generator(generator)
     if (override_by is None) != (override_reason is None):
         raise InvalidInput("an override needs both --override-by and --override-reason")
     override = Override(by=override_by, reason=override_reason) if override_by and override_reason else None
@@ -70,7 +70,7 @@ def release_table(
         raise BundleError(f"{out} exists already; a release is never written over. Choose another folder.")
     findings = internal or out.with_name(f"{out.name}-internal")
     with open_ledger(ledger) as books:
-        plan = plan_release(loaded, claim, ledger=books, generator=generator, policy=default_policy())
+        plan = plan_release(loaded, claim, ledger=books, generator=maker, policy=default_policy())
         if not as_json:
             show_plan(plan)
         try:

@@ -92,14 +92,9 @@ class Mixture:
             InvalidInput: there are too many columns to measure every pair, or rules tie too many columns together.
         """
         schema = curator.schema
-        if len(schema.columns) > _MOST_COLUMNS:
-            raise InvalidInput(
-                f"mixture measures every pair of columns, which is too many with {len(schema.columns)}; "
-                f"use mst or aim above {_MOST_COLUMNS}"
-            )
-        coarsest = {name: schema.constraints.atoms(name) for name in schema.domain.names}
-        if _cells(schema, coarsest) > _LARGEST_MODEL:
-            raise InvalidInput("the rules of the schema tie too many columns together for mixture; use aim")
+        refusal = refusal_of(schema)
+        if refusal is not None:
+            raise InvalidInput(refusal)
         pairs: list[Clique] = list(combinations(schema.domain.names, 2))
         with curator.within(budget, purpose="fit mixture") as session:
             share = Fraction(str(self.column_share)) if pairs else Fraction(1)
@@ -137,6 +132,19 @@ class Mixture:
                 "information_price": str(self.information_price),
             },
         )
+
+
+def refusal_of(schema: Schema) -> str | None:
+    """Return why `mixture` does not take a schema, in words; None where it does."""
+    if len(schema.columns) > _MOST_COLUMNS:
+        return (
+            f"mixture measures every pair of columns, which is too many with {len(schema.columns)}; "
+            f"use mst or aim above {_MOST_COLUMNS}"
+        )
+    coarsest = {name: schema.constraints.atoms(name) for name in schema.domain.names}
+    if _cells(schema, coarsest) > _LARGEST_MODEL:
+        return "the rules of the schema tie too many columns together for mixture; use aim"
+    return None
 
 
 def _domain(schema: Schema, groups: Mapping[str, NDArray[np.int64]]) -> Domain:

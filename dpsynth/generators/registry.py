@@ -64,6 +64,12 @@ def _all_marginals() -> MarginalSynthesizer:
     return AllMarginals()
 
 
+def _auto() -> MarginalSynthesizer:
+    from dpsynth.generators.auto import Auto
+
+    return Auto()
+
+
 GENERATORS: tuple[GeneratorEntry, ...] = (
     GeneratorEntry(
         name="independent",
@@ -106,6 +112,13 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
         access="MarginalQueries",
         source="Fu et al. 2025; Liu, Vietri and Wu 2021",
         summary="measures every pair once and fits a mixture of independent columns to all of them",
+    ),
+    GeneratorEntry(
+        name="auto",
+        load=_auto,
+        access="MarginalQueries",
+        source="The benchmarks of this project",
+        summary="picks all_marginals, aim or mixture by public facts: domain, workload, declared rows and budget",
     ),
 )
 

@@ -13,6 +13,7 @@ from dpsynth.certification.certificate import Override
 from dpsynth.certification.plan import ReleasePlan, plan_release
 from dpsynth.certification.policy import default_policy
 from dpsynth.errors import BudgetExceeded, CertificationRefused, InvalidInput, SchemaError
+from dpsynth.generators.registry import generator
 from dpsynth.ledger import Ledger
 from dpsynth.schema.schema import Schema
 
@@ -38,7 +39,9 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def plan(ledger: Ledger, units: int | None, claim: PrivacyBudget = CLAIM, columns: str = COLUMNS) -> ReleasePlan:
-    return plan_release(schema(units, columns), claim, ledger=ledger, generator="mwem", policy=default_policy())
+    return plan_release(
+        schema(units, columns), claim, ledger=ledger, generator=generator("mwem"), policy=default_policy()
+    )
 
 
 def test_a_large_table_meets_no_obstacle(ledger: Ledger) -> None:
