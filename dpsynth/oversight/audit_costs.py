@@ -234,7 +234,7 @@ def _cost(
         sums=_shown(sums),
         renyi=_shown(renyi),
         losses=None if losses is None else _shown(losses),
-        audited=None if audited is None else f"{audited.epsilon:.4f}",
+        audited=None if audited is None else _shown(audited.epsilon),
         budget="" if release else written(budget.epsilon),
     )
 
