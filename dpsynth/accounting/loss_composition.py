@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft
 from scipy.optimize import brentq
 
 from dpsynth.accounting.loss_distribution import LossDistribution, grid_points
 from dpsynth.accounting.moment_profile import HockeyStick, MomentPart, MomentProfile
 from dpsynth.accounting.moments import conversion
+from dpsynth.accounting.tilted_sum import ROUNDING, TiltedLoss, masses_of_sum
 from dpsynth.accounting.worst_pairs import WorstPairs
 
 LARGEST_GRID = 2**21
@@ -27,7 +27,6 @@ LARGEST_GRID = 2**21
 _RELATIVE_VARIANCE = 2e-5
 _SHARE_OF_DEVIATION = 1e-3
 _OUTSIDE = 35.0
-_ROUNDING = 2.0**-50
 _SEARCH_STEPS = 14
 _CELLS_OF_A_ROUGH_LOOK = 5_000
 _TILTS = np.geomspace(1e-3, 1e4, 71)
@@ -50,36 +49,39 @@ class LossComposition:
     rest: MomentPart | None
 
     @classmethod
-    def of(cls, worst: WorstPairs, tail: float, *, added: bool, finest: float = math.inf) -> LossComposition:
+    def of(
+        cls, worst: WorstPairs, tail: float, *, added: bool, finest: float = math.inf, coarseness: float = 1.0
+    ) -> LossComposition:
         """Put the pairs on a grid that is as coarse as the sum of their losses allows, but no coarser than `finest`.
 
         Splitting a mass between grid points adds at most spacing^2 / 4, on average spacing^2 / 6, to the variance of
         one loss; the spacing keeps the sum of these below 2e-5 of the sum of the variances. It is at most a thousandth
-        of the standard deviation of the sum, because the law of few losses may have corners.
+        of the standard deviation of the sum, because the law of few losses may have corners. It is `coarseness` times
+        that where a rough answer will do.
         """
         pairs = worst.pairs.items()
         count = sum(times for _, times in pairs)
         variance = sum(times * pair.variance() for pair, times in pairs)
         widest = max(pair.width(tail) for pair, _ in pairs)
         wanted = min(finest, math.sqrt(variance * min(6 * _RELATIVE_VARIANCE / count, _SHARE_OF_DEVIATION**2)))
-        spacing = max(wanted, 2 * widest / LARGEST_GRID, 1e-12)
+        spacing = max(coarseness * wanted, 2 * widest / LARGEST_GRID, 1e-12)
         return cls([(pair.on_grid(spacing, tail, added=added), times) for pair, times in pairs], worst.rest)
 
     def epsilon(self, delta: float) -> float:
         """Return the smallest epsilon whose delta is no larger than `delta`."""
-        rough = self._rough()
+        rough = RoughMoments(self)
         tilt = _best(lambda t: (rough.log_bound(t) - math.log(delta)) / t)
         return SumOfLosses.of(self, tilt, rough).epsilon(delta)
 
     def delta(self, epsilon: float) -> float:
         """Return an upper bound of delta at `epsilon`."""
-        rough = self._rough()
+        rough = RoughMoments(self)
         tilt = _best(lambda t: rough.log_bound(t) - t * epsilon)
         return SumOfLosses.of(self, tilt, rough).delta(epsilon)
 
     def deltas(self, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return upper bounds of delta at `epsilons`, which ascend; each stretch of them with a tilt of its own."""
-        rough = self._rough()
+        rough = RoughMoments(self)
         bounds = np.array([rough.log_bound(tilt) for tilt in _TILTS])
         found = []
         for stretch in np.array_split(epsilons, min(_STRETCHES, len(epsilons))):
@@ -94,7 +96,7 @@ class LossComposition:
 
     def log_moment_of_parts(self, exponent: float) -> float:
         """Return log E[exp(exponent * L)] of the sum of the losses that have a pair, rounded up."""
-        return sum(times * (part.log_moment(exponent) + 2 * _ROUNDING) for part, times in self.parts)
+        return sum(times * (part.log_moment(exponent) + 2 * ROUNDING) for part, times in self.parts)
 
     def log_moment_of_rest(self, exponent: float) -> float:
         """Return the bound on the logarithm of the moment of the part without a pair."""
@@ -104,13 +106,45 @@ class LossComposition:
         """Return the logarithm of the moment of everything."""
         return self.log_moment_of_parts(exponent) + self.log_moment_of_rest(exponent)
 
-    def log_bound(self, exponent: float) -> float:
-        """Return the logarithm of the moment bound on delta at epsilon 0."""
-        return self.log_moment(exponent) + float(conversion(np.array([exponent]))[0])
 
-    def _rough(self) -> LossComposition:
-        cells = sum(len(part.mass) for part, _ in self.parts)
-        return self.coarser(cells / _CELLS_OF_A_ROUGH_LOOK) if cells > _CELLS_OF_A_ROUGH_LOOK else self
+class RoughMoments:
+    """Moments of a sum on a coarse grid, quickly: they choose tilts and windows, and no result rests on them."""
+
+    __slots__ = ("_counts", "_log_mass", "_losses", "_rest", "_starts")
+
+    def __init__(self, composition: LossComposition) -> None:
+        """Put `composition` on so coarse a grid that it has some thousand cells in all."""
+        cells = sum(len(part.mass) for part, _ in composition.parts)
+        coarse = composition.coarser(cells / _CELLS_OF_A_ROUGH_LOOK) if cells > _CELLS_OF_A_ROUGH_LOOK else composition
+        with np.errstate(divide="ignore"):
+            self._log_mass = np.log(np.concatenate([part.mass for part, _ in coarse.parts]))
+        self._losses = np.concatenate([part.losses() for part, _ in coarse.parts])
+        self._starts = np.cumsum([0, *(len(part.mass) for part, _ in coarse.parts[:-1])])
+        self._counts = np.array([float(times) for _, times in coarse.parts])
+        self._rest = composition.log_moment_of_rest
+
+    def log_moment_of_parts(self, exponent: float) -> float:
+        """Return roughly log E[exp(exponent * L)] of the sum of the losses that have a pair."""
+        return float(self._counts @ self._tilted(exponent)[0])
+
+    def log_bound(self, exponent: float) -> float:
+        """Return roughly the logarithm of the moment bound on delta at epsilon 0."""
+        conversions = float(conversion(np.array([exponent]))[0])
+        return self.log_moment_of_parts(exponent) + self._rest(exponent) + conversions
+
+    def variance(self, exponent: float) -> float:
+        """Return roughly the variance of the tilted sum."""
+        weights = self._tilted(exponent)[1]
+        means, squares = (np.add.reduceat(weights * self._losses**power, self._starts) for power in (1, 2))
+        return float(self._counts @ np.maximum(squares - means**2, 0.0))
+
+    def _tilted(self, exponent: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        weights = self._log_mass + exponent * self._losses
+        largest = np.maximum.reduceat(weights, self._starts)
+        lengths = np.diff(self._starts, append=len(weights))
+        scaled = np.exp(weights - np.repeat(largest, lengths))
+        totals = np.add.reduceat(scaled, self._starts)
+        return largest + np.log(totals), scaled / np.repeat(totals, lengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +170,25 @@ class SumOfLosses:
     profile: MomentProfile | HockeyStick
 
     @classmethod
-    def of(cls, composition: LossComposition, tilt: float, rough: LossComposition | None = None) -> SumOfLosses:
-        """Add the losses of `composition`, tilted by `tilt`; a `rough` version of it tells how wide the sum is."""
-        lowest, highest = _window(composition, tilt, rough or composition)
+    def of(cls, composition: LossComposition, tilt: float, rough: RoughMoments | None = None) -> SumOfLosses:
+        """Add the losses of `composition`, tilted by `tilt`; `rough` moments of it tell how wide the sum is."""
+        rough = rough or RoughMoments(composition)
+        tilted = [(*part.tilted(tilt), part.first, times) for part, times in composition.parts]
+        here = sum(times * (log_moment + 2 * ROUNDING) for log_moment, _, _, times in tilted)
+        lowest, highest = _window(composition, tilt, here, rough)
         spacing = composition.parts[0][0].spacing
         if (size := (highest - lowest) / spacing) > LARGEST_GRID:
             return cls.of(composition.coarser(1.01 * size / LARGEST_GRID), tilt, rough)
-        start, mass = _added(composition.parts, tilt, math.floor(lowest / spacing), math.ceil(size) + 16)
-        alive = sum(times * math.log1p(-min(part.at_infinity, 1 - _ROUNDING)) for part, times in composition.parts)
+        start = math.floor(lowest / spacing)
+        losses = [TiltedLoss(first, weights, times) for _, weights, first, times in tilted]
+        mass = masses_of_sum(losses, start, math.ceil(size) + 16)
+        alive = sum(times * math.log1p(-min(part.at_infinity, 1 - ROUNDING)) for part, times in composition.parts)
         return cls(
             tilt=tilt,
-            log_moment=composition.log_moment_of_parts(tilt),
+            log_moment=here,
             losses=grid_points(start, start + len(mass), spacing),
             mass=mass,
-            whole=composition.log_bound(tilt),
+            whole=here + composition.log_moment_of_rest(tilt) + float(conversion(np.array([tilt]))[0]),
             at_infinity=-math.expm1(alive),
             profile=HockeyStick() if composition.rest is None else MomentProfile(composition.rest),
         )
@@ -225,53 +264,20 @@ def _best(bound: Callable[[float], float]) -> float:
     return math.exp((least + most) / 2)
 
 
-def _window(composition: LossComposition, tilt: float, rough: LossComposition) -> tuple[float, float]:
+def _window(composition: LossComposition, tilt: float, here: float, rough: RoughMoments) -> tuple[float, float]:
     """Return an interval outside of which the tilted sum has mass below 2 exp(-_OUTSIDE), by Chernoff's bound.
 
-    Every step of the exponent gives a valid end. The best is chosen by the rough version, and computed by the fine one.
+    Every step of the exponent gives a valid end. The best is chosen by rough moments, and computed by the fine ones, of
+    which `here` is that at the tilt.
     """
-    variance = 0.0
-    for part, times in rough.parts:
-        losses, weights = part.losses(), part.tilted(tilt)[1]
-        mean = float(weights @ losses)
-        variance += times * float(weights @ (losses - mean) ** 2)
-    natural = math.sqrt(2 * _OUTSIDE / max(variance, composition.parts[0][0].spacing ** 2))
+    natural = math.sqrt(2 * _OUTSIDE / max(rough.variance(tilt), composition.parts[0][0].spacing ** 2))
     # Where the law is skewed, as that of rarely sampled Gaussians, the best step is far below the natural one.
     steps = [natural * 2.0**power for power in (-8, -5, -2, 0, 1)]
-    here = {id(law): law.log_moment_of_parts(tilt) for law in (rough, composition)}
+    roughly = rough.log_moment_of_parts(tilt)
 
-    def distance(law: LossComposition, step: float) -> float:
-        return (law.log_moment_of_parts(tilt + step) - here[id(law)] + _OUTSIDE) / abs(step)
+    def distance(step: float) -> float:
+        return (rough.log_moment_of_parts(tilt + step) - roughly + _OUTSIDE) / abs(step)
 
-    up = min(steps, key=lambda step: distance(rough, step))
-    down = min(steps, key=lambda step: distance(rough, -step))
-    return -distance(composition, -down), distance(composition, up)
-
-
-def _added(
-    parts: Sequence[tuple[LossDistribution, int]], tilt: float, lowest: int, least_size: int
-) -> tuple[int, NDArray[np.float64]]:
-    """Return the first index of the window, and the tilted masses of the sum on it, each rounded up.
-
-    What falls outside the window wraps around into it, which only adds mass. A transform of length n is off by at most
-    8 log2(n) units of rounding in Euclidean norm (Higham, "Accuracy and Stability of Numerical Algorithms", theorem
-    24.2); what that does to a product of powers is bounded frequency by frequency.
-    """
-    size = int(next_fast_len(least_size, real=True))
-    noise = _ROUNDING * math.log2(size)
-    centre, count = 0, 0
-    product: NDArray[np.complex128] = np.ones(size // 2 + 1, dtype=np.complex128)
-    log_bound = np.zeros(size // 2 + 1)
-    for part, times in parts:
-        weights = part.tilted(tilt)[1]
-        middle = round(float(weights @ np.arange(len(weights))))
-        place = (np.arange(len(weights)) - middle) % size
-        frequencies = rfft(np.bincount(place, weights, size))
-        product *= frequencies ** float(times)
-        log_bound += times * np.log(np.abs(frequencies) + noise)
-        centre, count = centre + times * (part.first + middle), count + times
-    absolute = np.abs(product)
-    excess = 2 * float(np.sum(np.exp(log_bound) - absolute * (1 - _ROUNDING * count))) / size
-    inverse = noise * math.sqrt(2 * float(np.sum(absolute**2)) / size)
-    masses = np.roll(irfft(product, size), -((lowest - centre) % size))
-    return lowest, np.maximum(masses, 0.0) + max(excess, 0.0) + inverse
+    up, down = min(steps, key=distance), -min(steps, key=lambda step: distance(-step))
+    lowest, highest = ((composition.log_moment_of_parts(tilt + step) - here + _OUTSIDE) / step for step in (down, up))
+    return lowest, highest

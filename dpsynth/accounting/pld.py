@@ -149,7 +149,7 @@ class PldAccountant:
             return found
 
         def roughly(worst: WorstPairs) -> float:
-            return LossComposition.of(worst, _TAIL, added=False).coarser(_COARSE).epsilon(delta)
+            return LossComposition.of(worst, _TAIL, added=False, coarseness=_COARSE).epsilon(delta)
 
         return [min(found, key=roughly)]
 

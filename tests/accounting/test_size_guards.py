@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from dpsynth.accounting import loss_composition
+from dpsynth.accounting import tilted_sum
 from dpsynth.accounting.events import (
     ComposedDpEvent,
     DiscreteGaussianDpEvent,
@@ -45,13 +45,13 @@ HARD: dict[str, DpEvent] = {
 @pytest.mark.parametrize("name", HARD)
 def test_work_and_memory_are_bounded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    transform = loss_composition.rfft
+    transform = tilted_sum.rfft
 
     def counting(values: object, *rest: object) -> object:
         sizes.append(len(values))  # type: ignore[arg-type]
         return transform(values, *rest)
 
-    monkeypatch.setattr(loss_composition, "rfft", counting)
+    monkeypatch.setattr(tilted_sum, "rfft", counting)
     found = PldAccountant().compose(HARD[name]).get_epsilon(1e-6)
     assert 0 <= found < math.inf
     assert max(sizes, default=0) <= 1.02 * LARGEST_GRID + 100
