@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.own_runner import VARIANTS
 from benchmarks.peers.environments import PEERS, Peer, python_of
 from benchmarks.surroundings import source_version
 from benchmarks.tables.base import PROJECT
@@ -37,8 +38,8 @@ class System:
 def systems() -> dict[str, System]:
     """Return all systems by name, own ones first."""
     own = [
-        System(entry.name, entry.name, source_version(), lambda _: _own_command("own_runner"), is_own=True)
-        for entry in GENERATORS
+        System(entry, entry, source_version(), lambda _: _own_command("own_runner"), is_own=True)
+        for entry in (*(listed.name for listed in GENERATORS), *VARIANTS)
     ]
     reference = System("resampled", "resampled", "1", lambda _: _own_command("resampling_runner"))
     peers = [

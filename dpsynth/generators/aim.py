@@ -51,6 +51,7 @@ class AIM:
         column_share: part of the whole budget that measures every single column first.
         selection_share: part of each round's cost that pays for the choice; the rest pays for the measurement.
         largest_model: most cells of the junction tree once everything is spent; before, the limit is in proportion.
+        largest_set: most columns that are measured together; 2 leaves triples out.
         levels: numbers of groups of the coarser versions of fine columns, falling; () for none.
 
     Privacy: how much a round costs depends on earlier noisy answers. Plain composition theorems want costs fixed
@@ -66,6 +67,7 @@ class AIM:
     column_share: float = 0.25
     selection_share: float = 0.1
     largest_model: int = 200_000
+    largest_set: int = 3
     levels: tuple[int, ...] = (32, 12, 5)
 
     def __post_init__(self) -> None:
@@ -81,6 +83,8 @@ class AIM:
                 raise InvalidInput(f"{name} must be between 0 and 1, not {share}")
         if self.largest_model < 1:
             raise InvalidInput(f"largest_model must be at least 1 cell, not {self.largest_model}")
+        if self.largest_set not in {2, 3}:
+            raise InvalidInput(f"largest_set must be 2 or 3, not {self.largest_set}")
         if any(level < 2 for level in self.levels) or list(self.levels) != sorted(set(self.levels), reverse=True):
             raise InvalidInput(f"levels must be falling and at least 2, not {self.levels}")
 
@@ -129,6 +133,7 @@ class AIM:
                 "column_share": str(self.column_share),
                 "selection_share": str(self.selection_share),
                 "largest_model": str(self.largest_model),
+                "largest_set": str(self.largest_set),
             },
         )
 
@@ -157,7 +162,9 @@ class AIM:
                 for_choices = Fraction(str(self.selection_share)) * spend
                 limit = float(self.largest_model * (1 if last else 1 - (remaining - spend) / session.mu_squared))
                 noise = expected_noise((spend - for_choices) / count, schema.unit.max_rows_per_unit)
-                candidates = _candidates(resolutions, model, limit, count, model.total / noise)
+                candidates = _candidates(resolutions, model, limit, count)
+                if self.largest_set > 2:
+                    candidates += _triples(resolutions, model, model.total / noise)
                 estimates = model.marginals(candidates)
                 chosen = session.select(
                     estimates,
@@ -205,21 +212,17 @@ def _fitted(
     )
 
 
-def _candidates(
-    resolutions: MultiResolution, model: GraphicalModel, limit: float, together: int, rows_per_noise: float
-) -> list[Clique]:
-    """Return columns, pairs and triples that should keep the model within `limit` cells.
+def _candidates(resolutions: MultiResolution, model: GraphicalModel, limit: float, together: int) -> list[Clique]:
+    """Return columns and pairs that should keep the model within `limit` cells, by public sizes and noisy answers.
 
     Columns stand at any resolution, never twice in one clique. A pair may make the model grow, each of `together` by
-    its part of what is left; a triple must lie inside the model already, and have few enough cells that noise does not
-    drown it. All this is decided by public sizes and by noisy answers.
+    its part of what is left.
 
     Args:
         resolutions: the columns with their coarser versions.
         model: the present model.
         limit: most cells of the next model.
         together: how many candidates will be chosen at once.
-        rows_per_noise: the number of rows in units of the expected noise in one cell.
     """
     domain, size = resolutions.domain, model.size
     pairs = [
@@ -229,10 +232,22 @@ def _candidates(
         and (growth == 0 or size + together * growth <= limit)
     ]
     columns = [name for name in domain.names if resolutions.column(name) == name]
-    triples = {
+    return [*((name,) for name in columns), *pairs]
+
+
+def _triples(resolutions: MultiResolution, model: GraphicalModel, rows_per_noise: float) -> list[Clique]:
+    """Return triples of different columns inside the model that have so few cells that noise does not drown them.
+
+    Args:
+        resolutions: the columns with their coarser versions.
+        model: the present model.
+        rows_per_noise: the number of rows in units of the expected noise in one cell.
+    """
+    domain = resolutions.domain
+    found = {
         triple
         for node in model.calibrated.tree.nodes
         for triple in combinations(domain.canonical(node.columns), 3)
         if domain.cells(triple) <= _LARGEST_TRIPLE * rows_per_noise and len(set(map(resolutions.column, triple))) == 3
     }
-    return [*((name,) for name in columns), *pairs, *sorted(triples)]
+    return sorted(found)

@@ -34,6 +34,8 @@ from tests.generators.planted import (
         ("column_share", 1.0),
         ("selection_share", 1.5),
         ("largest_model", 0),
+        ("largest_set", 1),
+        ("largest_set", 4),
         ("levels", (5, 12)),
         ("levels", (1,)),
     ],
@@ -74,6 +76,12 @@ def test_the_model_stays_within_its_limit() -> None:
     wider = fitted(AIM(largest_model=200), open_curator())  # small domain: the bound is met exactly
     assert wider.model.size <= 200
     assert any(len(answer.clique) == 2 for answer in wider.measurements)
+
+
+def test_triples_are_left_out_on_demand() -> None:
+    for largest in (2, 3):
+        made = fitted(AIM(largest_set=largest, rounds=12), open_curator())
+        assert max(len(answer.clique) for answer in made.measurements) <= largest
 
 
 def test_every_column_that_a_group_leaves_open_is_measured_within_groups() -> None:
