@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from dpsynth.accounting.events import DpEvent
 from dpsynth.curator._sealed import Private, unseal
-from dpsynth.curator.allowance import Allowance
 from dpsynth.mechanisms.base import Mechanism, Sensitivity
 from dpsynth.randomness import NoiseSource
 
@@ -22,12 +22,19 @@ class BoundedQuery(Generic[Q]):
     sensitivity: Sensitivity
 
 
+class Payer(Protocol):
+    """What pays for an answer: an allowance of squared mu, or the steps of a training."""
+
+    def charge(self, purpose: str, event: DpEvent) -> None:
+        """Book `event`, or raise `BudgetExceeded` and book nothing."""
+
+
 class Gate:
     """Charges, then answers."""
 
     __slots__ = ("_allowance", "_noise")
 
-    def __init__(self, allowance: Allowance, noise: NoiseSource) -> None:
+    def __init__(self, allowance: Payer, noise: NoiseSource) -> None:
         """Answer from `allowance` with randomness from `noise`."""
         self._allowance = allowance
         self._noise = noise

@@ -137,15 +137,17 @@ def read_rows(
     owners = np.arange(len(codes)) if units is None else units
     people = int(owners.max()) + 1 if len(owners) else 0
     is_control = secret_coins(noise, people, control_fraction.numerator, control_fraction.denominator)[owners]
-    training = codes[~is_control]
+    training, trained = codes[~is_control], owners[~is_control]
     if planted is not None and len(planted):
         training = np.concatenate([training, planted.astype(np.int32)])
+        trained = np.concatenate([trained, people + np.arange(len(planted))])
     return Private(
         PrivateRows(
             domain=schema.domain,
             training=compact(training, schema.domain),
             control=codes[is_control],
             fingerprint=fingerprint,
+            owners=None if units is None else trained,
         )
     )
 

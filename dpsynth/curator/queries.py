@@ -1,8 +1,9 @@
 """The narrow protocols through which a generator asks about rows, and the answers it gets.
 
 A generator names the narrowest protocol that it needs in its `fit` signature, so a reader sees which access it has.
-Every answer is charged before it is given. No query takes a callable: candidates and estimates cross the door as
-arrays, and scores with their sensitivities are computed inside.
+Every answer is charged before it is given. No query runs a generator's code on rows: candidates and estimates cross
+the door as arrays, and scores with their sensitivities are computed inside. Training has a protocol of its own, in
+`dpsynth.curator.gradient_queries`.
 """
 
 from __future__ import annotations

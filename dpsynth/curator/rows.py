@@ -21,12 +21,14 @@ class PrivateRows:
         training: one code array of shape (training rows,) per column, in the order of the domain, smallest dtype.
         control: codes of the control rows, shape (control rows, columns).
         fingerprint: of all rows as they were read; empty where nobody asked for it.
+        owners: the unit of every training row, shape (training rows,); None where each row is a unit of its own.
     """
 
     domain: Domain
     training: tuple[NDArray[np.integer], ...]
     control: NDArray[np.int32]
     fingerprint: bytes = b""
+    owners: NDArray[np.intp] | None = None
 
     def marginal(self, clique: Clique, groups: Sequence[NDArray[np.int64] | None] = ()) -> NDArray[np.int64]:
         """Return the exact counts of the training rows over `clique`, integer array of the clique's shape.

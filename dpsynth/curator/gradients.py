@@ -1,0 +1,281 @@
+"""Noisy gradients: batches are drawn, gradients clipped and summed here, and leave only through the gate.
+
+The clipped gradient of a unit is a vector of whole numbers, in steps of clipping norm / 2**20 and cut toward zero, so
+that its norm is checked and sums are made without rounding; the noise is Gaussian noise on whole numbers.
+`docs/design/dp_sgd.md` proves the sensitivity and says what remains of floating point.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from math import isqrt
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpsynth.accounting.events import DpEvent, GaussianCoverDpEvent, GaussianDpEvent
+from dpsynth.curator._sealed import Private, unseal
+from dpsynth.curator.gate import BoundedQuery, Gate
+from dpsynth.curator.gradient_queries import NoisyGradient, TrainingPlan, encoded_rows
+from dpsynth.curator.rows import PrivateRows
+from dpsynth.errors import BudgetExceeded
+from dpsynth.mechanisms.base import Sensitivity
+from dpsynth.mechanisms.rounded_gaussian import RoundedGaussianMechanism
+from dpsynth.mechanisms.rounding import rounded_up
+from dpsynth.randomness import NoiseSource, secret_coins
+from dpsynth.schema.domain import Domain
+
+LATTICE = 1 << 20
+"""Steps in one clipping norm: whole numbers of squared norm LATTICE**2 are a gradient at the clipping norm."""
+
+_ROOM = 1 - 2.0**-40  # so that rounding errors of the norm never push a clipped gradient out of the ball
+
+
+class Gradients(Protocol):
+    """What is asked of a recorded loss."""
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the parameters."""
+
+    @property
+    def size(self) -> int:
+        """The number of entries of the whole gradient."""
+
+    def check(self, parameters: Sequence[NDArray[np.floating]], auxiliary: Sequence[NDArray[np.floating]]) -> None:
+        """Refuse arrays of other shapes."""
+
+    def of_rows(
+        self,
+        parameters: Sequence[NDArray[np.floating]],
+        rows: NDArray[np.float64],
+        auxiliary: Sequence[NDArray[np.floating]],
+    ) -> NDArray[np.float64]:
+        """Return the whole gradient for each of `rows`, shape (rows, size)."""
+
+
+class StepAllowance:
+    """The steps of one training, charged as a whole; each is counted where its noise is added."""
+
+    __slots__ = ("_closed", "_cover", "_dataset", "_lock", "_process", "_purpose", "_taken", "plan")
+
+    def __init__(self, dataset: str, plan: TrainingPlan, cover: GaussianCoverDpEvent, purpose: str) -> None:
+        """Start with no step taken."""
+        self._dataset = dataset
+        self.plan = plan
+        self._cover = cover
+        self._purpose = purpose
+        self._taken = 0
+        self._closed = False
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    @property
+    def taken(self) -> int:
+        """How many steps were taken."""
+        return self._taken
+
+    @property
+    def steps_left(self) -> int:
+        """How many may still be taken."""
+        return self.plan.steps - self._taken if not self._closed and os.getpid() == self._process else 0
+
+    @property
+    def charged(self) -> tuple[tuple[str, DpEvent], ...]:
+        """The whole training, however many steps were taken: a cover must not be chosen by what was seen."""
+        return ((self._purpose, self._cover),)
+
+    def charge(self, purpose: str, event: DpEvent) -> None:
+        """Count a step; safe across threads.
+
+        Raises:
+            BudgetExceeded: all steps are taken, the event is not Gaussian noise of at least the plan's multiplier, or
+                the allowance is closed or was reserved by another process; nothing is counted.
+        """
+        with self._lock:
+            is_step = isinstance(event, GaussianDpEvent) and event.noise_multiplier >= self.plan.noise_multiplier
+            if not is_step or self.steps_left < 1:
+                raise self.refusal(purpose)
+            self._taken += 1
+
+    def close(self) -> None:
+        """End the allowance; later steps are refused."""
+        with self._lock:
+            self._closed = True
+
+    def refusal(self, purpose: str) -> BudgetExceeded:
+        """Return the error that refuses a step."""
+        return BudgetExceeded(
+            self._dataset,
+            asked=f"'{purpose}' inside one training",
+            remaining=f"{self.steps_left} of {self.plan.steps} steps",
+            largest_epsilon=Decimal(0),
+            delta=Decimal(0),
+        )
+
+
+class UnitBatches:
+    """Rows grouped by the unit that they belong to, and batches of units; exists behind the door only."""
+
+    __slots__ = ("_domain", "_order", "_rows", "_starts")
+
+    def __init__(self, rows: PrivateRows, domain: Domain) -> None:
+        """Group the training rows."""
+        self._rows = rows
+        self._domain = domain
+        count = len(rows.training[0]) if rows.training else 0
+        owners = np.arange(count) if rows.owners is None else rows.owners
+        self._order = np.argsort(owners, kind="stable")
+        self._starts = np.flatnonzero(np.r_[True, np.diff(owners[self._order]) != 0]) if count else np.empty(0, np.intp)
+
+    def drawn(self, noise: NoiseSource, probability: float) -> NDArray[np.intp]:
+        """Return the numbers of the units of one batch: each is in it with exactly this probability, on its own."""
+        numerator, denominator = Fraction(probability).as_integer_ratio()
+        return np.flatnonzero(secret_coins(noise, len(self._starts), numerator, denominator))
+
+    def rows_of(self, units: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return the encoded rows of `units`, and for every row the place of its unit among `units`."""
+        ends = np.r_[self._starts[1:], len(self._order)]
+        counts = (ends - self._starts)[units]
+        owner = np.repeat(np.arange(len(units)), counts)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = self._order[self._starts[units][owner] + within]
+        codes = np.stack([column[places] for column in self._rows.training], axis=1)
+        return encoded_rows(codes, self._domain), owner
+
+
+def per_unit(gradients: NDArray[np.float64], owner: NDArray[np.intp], units: int) -> NDArray[np.float64]:
+    """Return the sum of the gradients of each unit's rows, shape (units, size); `owner` is sorted."""
+    if len(owner) == units:
+        return gradients
+    return np.add.reduceat(gradients, np.searchsorted(owner, np.arange(units)), axis=0)
+
+
+def clipped(gradients: NDArray[np.float64], clipping_norm: float) -> NDArray[np.float64]:
+    """Return every gradient as whole numbers of at most LATTICE in Euclidean norm, exactly; shape (units, size).
+
+    A gradient is scaled down to `clipping_norm` where it is longer, divided by clipping_norm / LATTICE and cut toward
+    zero, which makes no entry larger. One whose norm is not finite counts as zero.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = np.sqrt(np.einsum("ij,ij->i", gradients, gradients))
+        usable = np.isfinite(norms)
+        scale = (LATTICE * _ROOM) / np.maximum(np.where(usable, norms, 1.0), clipping_norm)
+        whole = np.trunc(np.where(usable[:, None], gradients, 0.0) * scale[:, None])
+        # Whole numbers below 2**53: this comparison is exact, whatever happened before it.
+        whole[~(np.einsum("ij,ij->i", whole, whole) <= float(LATTICE) ** 2)] = 0.0
+    return whole
+
+
+def gradient_sensitivity(size: int) -> Sensitivity:
+    """Return how far one unit moves a sum of clipped gradients of `size` entries, in whole numbers."""
+    return Sensitivity(l1=LATTICE * (isqrt(size) + 1), squared_l2=LATTICE**2, linf=LATTICE)
+
+
+def gaussian_for(noise_multiplier: float) -> RoundedGaussianMechanism:
+    """Return the mechanism whose noise is at least `noise_multiplier` clipping norms wide, at most 0.03 % more."""
+    return RoundedGaussianMechanism(rounded_up(Fraction(noise_multiplier) ** 2 * LATTICE**2))
+
+
+def clipped_sum(
+    batches: UnitBatches,
+    gradients: Gradients,
+    plan: TrainingPlan,
+    parameters: Sequence[NDArray[np.floating]],
+    auxiliary: Sequence[NDArray[np.floating]],
+    *,
+    units: NDArray[np.intp],
+    units_at_once: int,
+) -> Private[NDArray[np.int64]]:
+    """Return the sum of the clipped gradients of `units`, sealed, in whole numbers; zero for nobody.
+
+    Sums of whole numbers do not depend on order or on how a batch is cut into pieces.
+    """
+    total = np.zeros(gradients.size, dtype=np.int64)
+    for some in pieces(units, units_at_once):
+        rows, owner = batches.rows_of(some)
+        of_units = per_unit(gradients.of_rows(parameters, rows, auxiliary), owner, len(some))
+        total += clipped(of_units, plan.clipping_norm).sum(axis=0).astype(np.int64)
+    return Private(total)
+
+
+def pieces(units: NDArray[np.intp], at_once: int) -> Iterator[NDArray[np.intp]]:
+    """Cut `units` into pieces of at most `at_once`; nobody is left out."""
+    return (units[start : start + at_once] for start in range(0, len(units), at_once))
+
+
+class Training:
+    """Answers to questions about gradients, drawn from one paid training."""
+
+    __slots__ = ("_advance", "_allowance", "_batches", "_gate", "_gradients", "_mechanism", "_noise", "_units_at_once")
+
+    def __init__(
+        self,
+        rows: Private[PrivateRows],
+        domain: Domain,
+        gradients: Gradients,
+        allowance: StepAllowance,
+        *,
+        noise: NoiseSource,
+        rows_per_unit: int,
+        advance: Callable[[int], None],
+    ) -> None:
+        """Answer from `allowance` with batches and noise from `noise`."""
+        self._batches = Private(UnitBatches(unseal(rows), domain))
+        self._gradients = gradients
+        self._allowance = allowance
+        self._noise = noise
+        self._gate = Gate(allowance, noise)
+        self._mechanism = gaussian_for(allowance.plan.noise_multiplier)
+        self._units_at_once = max(1, allowance.plan.rows_at_once // rows_per_unit)
+        self._advance = advance
+
+    @property
+    def plan(self) -> TrainingPlan:
+        """What was reserved."""
+        return self._allowance.plan
+
+    @property
+    def steps_left(self) -> int:
+        """How many gradients may still be asked for."""
+        return self._allowance.steps_left
+
+    def noisy_gradient(
+        self, parameters: Sequence[NDArray[np.floating]], auxiliary: Sequence[NDArray[np.floating]] = ()
+    ) -> NoisyGradient:
+        """Return the noisy gradient over a fresh Poisson batch; see `GradientSession`.
+
+        Raises:
+            BudgetExceeded: all steps are taken; no row was touched.
+            InvalidInput: arrays of other shapes; no step was taken.
+
+        Privacy: one step of the event that was reserved.
+        """
+        self._gradients.check(parameters, auxiliary)
+        if not self.steps_left:
+            raise self._allowance.refusal("noisy gradient")
+        plan, batches = self.plan, unseal(self._batches)
+        total = clipped_sum(
+            batches,
+            self._gradients,
+            plan,
+            parameters,
+            auxiliary,
+            units=batches.drawn(self._noise, plan.sampling_probability),
+            units_at_once=self._units_at_once,
+        )
+        query = BoundedQuery(total, gradient_sensitivity(self._gradients.size))
+        noisy = self._gate.release(self._mechanism, query, purpose="noisy gradient")
+        self._advance(1)
+        return NoisyGradient(self._parts(noisy), self.plan.stddev, self._allowance.taken)
+
+    def _parts(self, noisy: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+        average = noisy * (self.plan.clipping_norm / LATTICE / self.plan.expected_batch_size)
+        shapes = self._gradients.shapes
+        cuts = np.cumsum([int(np.prod(shape, dtype=np.int64)) for shape in shapes])[:-1]
+        return tuple(part.reshape(shape) for part, shape in zip(np.split(average, cuts), shapes, strict=True))

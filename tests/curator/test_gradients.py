@@ -1,0 +1,360 @@
+"""Batches, clipping and steps behind the door; every planted fault is caught by the check that is there for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from dpsynth.accounting.events import GaussianDpEvent, GdpEvent
+from dpsynth.curator._sealed import Private, unseal
+from dpsynth.curator.gate import Gate
+from dpsynth.curator.gradient_queries import TrainingPlan, encoded_rows
+from dpsynth.curator.gradients import (
+    LATTICE,
+    StepAllowance,
+    Training,
+    UnitBatches,
+    clipped,
+    gaussian_for,
+    gradient_sensitivity,
+    per_unit,
+    pieces,
+)
+from dpsynth.curator.rows import PrivateRows
+from dpsynth.errors import BudgetExceeded, InvalidInput
+from dpsynth.randomness import NoiseSource, SeededNoise
+from dpsynth.schema.domain import Domain
+from tests.curator.training_room import DOMAIN, LEVELS, Table, allowance, flat, plan, rows, training
+
+Floats = NDArray[np.float64]
+SIZE = 6
+
+NUMBERS = st.one_of(
+    st.floats(-10, 10),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, 2.0, 5e-324, 1e-160, 1e160, 1.7e308, float("nan"), float("inf"), -float("inf")]),
+)
+TABLES = hnp.arrays(np.float64, (LEVELS, SIZE), elements=NUMBERS)
+NORMS = st.sampled_from([1e-9, 1e-3, 1.0, 2.0, 1e9])
+
+# ------------------------------------------------------------------------------------------------- clipping, as laws
+
+
+@given(TABLES, NORMS)
+def test_no_gradient_is_longer_than_the_clipping_norm_exactly(gradients: Floats, norm: float) -> None:
+    whole = clipped(gradients, norm)
+    assert np.array_equal(whole, np.trunc(whole))
+    assert all(sum(int(entry) ** 2 for entry in row) <= LATTICE**2 for row in whole)
+
+
+@given(hnp.arrays(np.float64, (LEVELS, SIZE), elements=st.floats(-1, 1)), NORMS)
+def test_clipping_keeps_directions_and_short_gradients(gradients: Floats, norm: float) -> None:
+    back = clipped(gradients, norm) * norm / LATTICE
+    lengths = np.sqrt((gradients**2).sum(axis=1))[:, None]
+    wanted = gradients * (norm / np.maximum(lengths, norm))
+    np.testing.assert_allclose(back, wanted, rtol=0, atol=1.01 * norm / LATTICE)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 1e200])
+def test_a_gradient_that_is_not_finite_counts_as_zero_and_touches_nobody_else(poison: float) -> None:
+    gradients = np.ones((3, 4))
+    clean = clipped(gradients, 1.0)
+    gradients[1, 2] = poison
+    spoilt = clipped(gradients, 1.0)
+    assert not spoilt[1].any()
+    np.testing.assert_array_equal(spoilt[[0, 2]], clean[[0, 2]])
+
+
+Sum = Callable[[Floats, NDArray[np.intp], int, float], Floats]
+"""Of row gradients, their units, number of units and clipping norm; returns the sum in LATTICE steps."""
+
+
+def the_sum(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
+    return clipped(per_unit(gradients, owner, units), norm).sum(axis=0)
+
+
+def moves_by_at_most_the_clipping_norm(make_sum: Sum) -> None:
+    """Add one unit of up to three rows to others, at any place: the sum moves by at most one clipping norm, exactly."""
+
+    @settings(max_examples=40, derandomize=True, database=None)
+    @given(TABLES, NORMS, st.integers(1, 3), st.integers(1, 4))
+    def law(gradients: Floats, norm: float, mine: int, others: int) -> None:
+        theirs = gradients[3 : 3 + 2 * others]
+        both = np.concatenate([theirs, gradients[:mine]])
+        owner = np.r_[np.repeat(np.arange(others), 2), np.full(mine, others)]
+        with np.errstate(all="ignore"):
+            moved = make_sum(both, owner, others + 1, norm) - make_sum(theirs, owner[: 2 * others], others, norm)
+            assert (moved**2).sum() <= float(LATTICE) ** 2
+            assert np.isfinite(moved).all()
+
+    law()
+
+
+def test_one_unit_more_moves_the_sum_by_at_most_the_clipping_norm() -> None:
+    moves_by_at_most_the_clipping_norm(the_sum)
+
+
+def per_layer(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
+    both = per_unit(gradients, owner, units)
+    return np.concatenate([clipped(both[:, :3], norm).sum(axis=0), clipped(both[:, 3:], norm).sum(axis=0)])
+
+
+def per_row(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
+    return clipped(gradients, norm).sum(axis=0)
+
+
+def past_clipping(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
+    both = per_unit(gradients, owner, units)
+    lengths = np.sqrt((both**2).sum(axis=1))
+    return np.trunc(both * LATTICE / np.maximum(lengths, norm)[:, None]).sum(axis=0)
+
+
+def of_the_batch(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
+    """Clip the sum of everybody by a factor that depends on everybody."""
+    return clipped(gradients.sum(axis=0, keepdims=True), norm)[0] * units
+
+
+@pytest.mark.parametrize("planted", [per_layer, per_row, past_clipping, of_the_batch])
+def test_a_planted_way_of_clipping_is_caught(planted: Sum) -> None:
+    with pytest.raises(AssertionError):
+        moves_by_at_most_the_clipping_norm(planted)
+
+
+def test_the_sensitivity_of_the_gate_is_one_clipping_norm() -> None:
+    sensitivity = gradient_sensitivity(1000)
+    assert (sensitivity.squared_l2, sensitivity.linf) == (LATTICE**2, LATTICE)
+    for multiplier in (0.01, 0.3, 1.0, 1.1, 7.77, 999.0):
+        event = gaussian_for(multiplier).event(sensitivity)
+        assert multiplier <= event.noise_multiplier <= 1.0003 * multiplier
+
+
+# ------------------------------------------------------------------------------------------------------ whole answers
+
+KINDS = np.eye(LEVELS, SIZE)
+
+
+def moves_the_answer_by_at_most_its_share(kind: Callable[..., Training]) -> None:
+    """Ten units pull one way; an eleventh that pulls back moves the answer by clipping norm / expected size."""
+    table = np.zeros((LEVELS, SIZE))
+    table[0, 0], table[1, 0] = 9.0, -9.0
+    answers = [
+        flat(training(rows(kinds), table, plan(), silent=True, kind=kind).noisy_gradient([]).parts)
+        for kinds in ([0] * 10, [0] * 10 + [1], [0] * 11)
+    ]
+    for other in answers[1:]:
+        assert np.sqrt(((other - answers[0]) ** 2).sum()) <= 2.0 / 10 * (1 + 1e-6)
+
+
+class Realised(Training):
+    """Divides by the number of units that happened to be in the batch."""
+
+    def _parts(self, noisy: NDArray[np.int64]) -> tuple[Floats, ...]:
+        drawn = len(unseal(self._batches)._starts)
+        return tuple(part * 10 / max(drawn, 1) for part in super()._parts(noisy))
+
+
+def test_sums_are_divided_by_the_expected_batch_size() -> None:
+    moves_the_answer_by_at_most_its_share(Training)
+    with pytest.raises(AssertionError):
+        moves_the_answer_by_at_most_its_share(Realised)
+
+
+def test_an_empty_batch_and_an_empty_table_are_answered_with_noise_and_counted() -> None:
+    for data in (rows([]), rows([0] * 3)):
+        session = training(data, KINDS, plan(sampling_probability=1e-12, steps=2))
+        first, second = (session.noisy_gradient([]) for _ in range(2))
+        assert (first.step, second.step, session.steps_left) == (1, 2, 0)
+        assert flat(first.parts).any()
+        assert not np.array_equal(flat(first.parts), flat(second.parts))
+
+
+def test_answers_have_the_shapes_of_the_parameters() -> None:
+    answer = training(rows([0, 1]), KINDS, plan(), silent=True).noisy_gradient([])
+    assert [part.shape for part in answer.parts] == [(3,), (3, 1)]
+    np.testing.assert_allclose(flat(answer.parts)[:3] * 10, [1, 1, 0], atol=1e-5)
+    assert answer.stddev == pytest.approx(2.0 / 10)
+
+
+def everybody_counts_once(kind: Callable[..., Training]) -> None:
+    """A memory cap cuts the work into pieces; all units of the batch are in the sum, whatever the cap."""
+    owners = np.arange(50) // 2
+    for cap in (1, 2, 3, 7, 1000):
+        table = Table(KINDS)
+        session = training(
+            rows([0, 1] * 25, owners), table, plan(rows_at_once=cap), silent=True, rows_per_unit=2, kind=kind
+        )
+        answer = flat(session.noisy_gradient([]).parts)
+        np.testing.assert_allclose(answer[:3], [2.5, 2.5, 0], atol=1e-4)
+        assert table.largest_request <= max(cap, 2)
+
+
+class FewUnits(UnitBatches):
+    """Drops the units of a batch that do not fit into memory."""
+
+    most = 1
+
+    def drawn(self, noise: NoiseSource, probability: float) -> NDArray[np.intp]:
+        return super().drawn(noise, probability)[: self.most]
+
+
+class Truncated(Training):
+    def __init__(self, data: Private[PrivateRows], *given: object, **named: object) -> None:
+        super().__init__(data, *given, **named)  # type: ignore[arg-type]
+        self._batches = Private(FewUnits(unseal(data), DOMAIN))
+        FewUnits.most = self._units_at_once
+
+
+def test_a_memory_cap_leaves_nobody_out() -> None:
+    everybody_counts_once(Training)
+    with pytest.raises(AssertionError):
+        everybody_counts_once(Truncated)
+    assert [part.tolist() for part in pieces(np.arange(5), 2)] == [[0, 1], [2, 3], [4]]
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=30), st.randoms(use_true_random=False))
+def test_rows_are_grouped_by_unit_wherever_they_stand(owners: list[int], shuffled: object) -> None:
+    kinds = [owner % LEVELS for owner in owners]
+    batches = UnitBatches(rows(kinds, owners), DOMAIN)
+    names = np.unique(owners)
+    for some in (np.arange(len(names)), np.arange(len(names))[::2], np.arange(0)):
+        encoded, owner = batches.rows_of(some)
+        assert sorted(owner) == owner.tolist()
+        np.testing.assert_array_equal(encoded.argmax(axis=1) % 7, names[some][owner])
+        assert [int((owner == place).sum()) for place in range(len(some))] == [
+            owners.count(names[unit]) for unit in some
+        ]
+
+
+def test_rows_of_a_unit_are_summed_before_they_are_clipped() -> None:
+    table = np.zeros((LEVELS, SIZE))
+    table[:3, 0] = [5.0, -5.0, 0.5]
+    session = training(rows([0, 2, 1], [7, 7, 7]), table, plan(), silent=True, rows_per_unit=3)
+    np.testing.assert_allclose(flat(session.noisy_gradient([]).parts)[0] * 10, 0.5, atol=1e-5)
+
+
+def test_codes_become_one_hot_groups() -> None:
+    domain = Domain(("a", "b"), (2, 3))
+    np.testing.assert_array_equal(
+        encoded_rows(np.array([[0, 2], [1, 0]], dtype=np.uint8), domain), [[1, 0, 0, 0, 1], [0, 1, 1, 0, 0]]
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- steps
+
+
+def stops_after_the_last_step(kind: Callable[..., Training]) -> None:
+    session = training(rows([0] * 5), KINDS, plan(steps=3), kind=kind)
+    for _ in range(3):
+        session.noisy_gradient([])
+    with pytest.raises(BudgetExceeded, match="0 of 3 steps"):
+        session.noisy_gradient([])
+
+
+class LoopCounts(Training):
+    """Adds noise without counting; whoever runs the loop is to count."""
+
+    def __init__(self, *given: object, **named: object) -> None:
+        super().__init__(*given, **named)  # type: ignore[arg-type]
+
+        class Free:
+            def charge(self, purpose: str, event: object) -> None:
+                pass
+
+        self._gate = Gate(Free(), named["noise"])  # type: ignore[arg-type]
+
+
+def test_the_step_after_the_last_is_refused_and_steps_are_counted_where_noise_is_added() -> None:
+    stops_after_the_last_step(Training)
+    with pytest.raises(pytest.fail.Exception):
+        stops_after_the_last_step(LoopCounts)
+
+
+def test_only_noise_of_the_plan_is_a_step() -> None:
+    steps = allowance(plan(noise_multiplier=1.5))
+    for wrong in (GaussianDpEvent(1.4999), GdpEvent(Fraction(1, 2))):
+        with pytest.raises(BudgetExceeded):
+            steps.charge("step", wrong)
+    steps.charge("step", GaussianDpEvent(1.5))
+    assert (steps.taken, steps.steps_left) == (1, 4)
+    steps.close()
+    with pytest.raises(BudgetExceeded):
+        steps.charge("step", GaussianDpEvent(1.5))
+    assert steps.charged[0][1].event == plan(noise_multiplier=1.5).event  # type: ignore[union-attr]
+
+
+def test_a_forked_copy_takes_no_step() -> None:
+    steps = allowance(plan())
+    child = os.fork()
+    if child == 0:
+        try:
+            steps.charge("step", GaussianDpEvent(2.0))
+        except BudgetExceeded:
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_whoever_is_silent_about_the_noise_is_charged_all_the_same() -> None:
+    """The gate charges the mechanism's own event: less noise than planned is no step at all."""
+    session = training(rows([0]), KINDS, plan(noise_multiplier=1.0))
+    session._mechanism = gaussian_for(0.9)
+    with pytest.raises(BudgetExceeded):
+        session.noisy_gradient([])
+
+
+def test_a_test_stream_repeats_and_the_system_does_not() -> None:
+    def answer(noise: SeededNoise | None) -> Floats:
+        return flat(training(rows([0, 1, 2]), KINDS, plan(), noise=noise).noisy_gradient([]).parts)
+
+    np.testing.assert_array_equal(answer(SeededNoise(3)), answer(SeededNoise(3)))
+    assert not np.array_equal(answer(SeededNoise(3)), answer(SeededNoise(4)))
+    assert not np.array_equal(answer(None), answer(None))
+
+
+# -------------------------------------------------------------------------------------------------------------- plans
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 0},
+        {"steps": True},
+        {"steps": 1.5},
+        {"sampling_probability": 0.0},
+        {"sampling_probability": 1.1},
+        {"sampling_probability": float("nan")},
+        {"noise_multiplier": 0.0},
+        {"noise_multiplier": float("inf")},
+        {"clipping_norm": 0.0},
+        {"clipping_norm": float("nan")},
+        {"public_units": 0},
+        {"rows_at_once": 0},
+        {"delta": "-1e-6"},
+    ],
+)
+def test_a_plan_of_numbers_that_mean_nothing_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput):
+        plan(**wrong)
+
+
+def test_a_plan_says_what_it_costs() -> None:
+    made = plan(noise_multiplier=4.0, sampling_probability=0.01, steps=10, public_units=5000)
+    assert made.expected_batch_size == 50
+    assert made.stddev == 4.0 * 2.0 / 50
+    assert made.cover().event == made.event
+    assert str(made) == "training, 10 steps of noise multiplier 4 at sampling probability 0.01, delta 1e-06"
+
+
+def test_sealed_sums_stay_sealed() -> None:
+    session = training(rows([0]), KINDS, plan())
+    assert isinstance(session._batches, Private)
+    assert isinstance(session.plan, TrainingPlan)
+    assert isinstance(session._allowance, StepAllowance)
