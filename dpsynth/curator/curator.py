@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.allowance import Allowance
 from dpsynth.curator.fingerprint import FingerprintKey, load_or_create_fingerprint_key
 from dpsynth.curator.gate import Gate
+from dpsynth.curator.gradient_queries import GradientSession, Loss, TrainingPlan
+from dpsynth.curator.gradients import StepAllowance, Training
 from dpsynth.curator.ingest import TableLike, check_header, read_rows, source_of
 from dpsynth.curator.marginals import MarginalCounter, measure_marginal
 from dpsynth.curator.queries import Grouping, MarginalSession, NoisyMarginal
@@ -161,14 +163,66 @@ class Curator:
         Privacy: order of writes is RESERVE, OPEN, first row read, answers, SETTLE; a crash keeps the full charge.
         """
         mu_squared = mu_squared_from_budget(budget)
+        allowance = Allowance(self.schema.dataset, mu_squared)
+        with self._paid(GdpEvent(mu_squared), allowance, purpose=purpose, asked=str(budget)) as rows:
+            counter = MarginalCounter(rows, self.domain, self.schema.unit)
+            yield _Session(counter, allowance, Gate(allowance, self._noise))
+
+    @contextmanager
+    def training(
+        self,
+        plan: TrainingPlan,
+        loss: Loss,
+        parameters: Sequence[NDArray[np.floating]],
+        *,
+        auxiliary: Sequence[NDArray[np.floating]] = (),
+        purpose: str,
+    ) -> Iterator[GradientSession]:
+        """Record `loss`, reserve all steps of `plan`, open the data, and answer; see `GradientQueries.training`.
+
+        Raises:
+            InvalidInput: the loss cannot be recorded, or does what no loss of one row may do; nothing was charged.
+            MissingExtra: PyTorch is not installed.
+            BudgetNotSet: the data set has no budget.
+            LedgerError: the budget sets no delta aside for events that may fail outright.
+            BudgetExceeded: the training does not fit; no row was touched.
+
+        Privacy: all steps are charged, and stay charged however many are taken.
+        """
+        # The one module that needs PyTorch.
+        from dpsynth.curator.recorded_loss import record_loss
+
+        recorded = record_loss(loss, parameters, auxiliary, sum(self.domain.sizes))
+        self._ledger.require_event_delta(self.schema.dataset, otherwise="Use a generator that does not train")
+        cover = plan.cover()
+        allowance = StepAllowance(self.schema.dataset, plan, cover, purpose)
+        with (
+            self._paid(cover, allowance, purpose=purpose, asked=str(plan)) as rows,
+            phase("train on noisy gradients", plan.steps) as advance,
+        ):
+            yield Training(
+                rows,
+                self.domain,
+                recorded,
+                allowance,
+                noise=self._noise,
+                rows_per_unit=self.schema.unit.max_rows_per_unit,
+                advance=advance,
+            )
+
+    @contextmanager
+    def _paid(
+        self, event: DpEvent, allowance: Allowance | StepAllowance, *, purpose: str, asked: str
+    ) -> Iterator[Private[PrivateRows]]:
+        """Reserve `event`, open and read the data, and settle at what was charged to `allowance` in the end."""
         # A ledger in memory is for tests; nobody compares what it was told.
         key = load_or_create_fingerprint_key() if self._ledger.durable else None
         reservation = self._ledger.reserve(
             self.schema.dataset,
             release_id=self.release_id,
             purpose=purpose,
-            event=GdpEvent(mu_squared),
-            asked=str(budget),
+            event=event,
+            asked=asked,
             unit=self.schema.unit.describe(),
             certifiable=self.certifiable,
             ticket=self._authority.ticket,
@@ -176,12 +230,11 @@ class Curator:
             configuration=self._authority.configuration,
         )
         token = self._ledger.open(reservation)
-        allowance = Allowance(self.schema.dataset, mu_squared)
-        settled: tuple[tuple[str, DpEvent], ...] = (("ended before it was asked to", GdpEvent(mu_squared)),)
+        settled: tuple[tuple[str, DpEvent], ...] = (("ended before it was asked to", event),)
         try:
-            counter = MarginalCounter(self._load(token, key), self.domain, self.schema.unit)
+            rows = self._load(token, key)
             try:
-                yield _Session(counter, allowance, Gate(allowance, self._noise))
+                yield rows
             except (DpsynthError, KeyboardInterrupt):
                 settled = allowance.charged
                 raise

@@ -34,8 +34,10 @@ class LedgerReading:
 
     _journal: Journal
 
-    def require_event_delta(self, dataset: str) -> None:
+    def require_event_delta(self, dataset: str, *, otherwise: str = "List the categories in the schema") -> None:
         """Refuse where the budget sets nothing aside for events that have a delta of their own.
+
+        `otherwise` is the advice to somebody who cannot have one.
 
         Raises:
             BudgetNotSet: the data set has no budget.
@@ -45,7 +47,7 @@ class LedgerReading:
         if without:
             raise LedgerError(
                 f"the budget of {without[0].title} sets no delta aside for events that may fail outright, and a "
-                "budget is fixed for ever. List the categories in the schema, or set the budget of a new data set with "
+                f"budget is fixed for ever. {otherwise}, or set the budget of a new data set with "
                 "--event-delta (`event_delta` in Python), for example half of its delta"
             )
 
