@@ -119,7 +119,7 @@ class BudgetExceeded(LedgerError):
         self.largest_epsilon = largest_epsilon
         self.delta = delta
         short = "" if self.population == dataset else f"of population '{population}' "
-        advice = reason
+        advice = f"{reason[:1].upper()}{reason[1:]}." if reason else ""
         if not advice and largest_epsilon > 0:
             advice = f"The largest request that fits is epsilon {largest_epsilon} at delta {float(delta):g}."
         elif not advice:

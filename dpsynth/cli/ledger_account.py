@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
+
 from dpsynth.cli.console import OUT
 from dpsynth.oversight.account import DatasetAccount, NoteLine, ReleaseLine
 from dpsynth.oversight.amounts import bar, percent
@@ -16,14 +18,9 @@ def print_account(account: DatasetAccount) -> None:
         OUT.print(f"    used     [cyan]{bar(account.spent_share, _BAR)}[/] {percent(account.spent_share)}")
     _print_fact("spent", account.spent)
     _print_fact("left", account.left)
-    _print_fact("protects", account.protects)
-    if account.data_sets != (account.data_set,):
-        _print_fact("members", ", ".join(account.data_sets) or "none yet")
-    if account.epoch > 1:
-        _print_fact("epoch", f"{account.epoch}; all epochs together spent {account.lifetime}")
-    if account.policy != "adaptive":
-        listed = "no list is locked yet" if account.plan_epsilon is None else f"epsilon {account.plan_epsilon} in all"
-        _print_fact("policy", f"{account.policy}: {listed}")
+    if account.overspent:
+        OUT.print(f"    [bold red]overspent[/] {escape(account.overspent)}", soft_wrap=True)
+    _print_terms(account)
     if not account.releases:
         OUT.print("  no release yet")
     hidden = account.release_count - len(account.releases)
@@ -36,6 +33,17 @@ def print_account(account: DatasetAccount) -> None:
         _print_release(line, notes.get(line.release, []), on="" if line.data_set == account.data_set else line.data_set)
     for note in notes.get("", []):
         OUT.print(f"\n  note, {_moment(note.time)}: {note.note}", markup=False)
+
+
+def _print_terms(account: DatasetAccount) -> None:
+    _print_fact("protects", account.protects)
+    if account.data_sets != (account.data_set,):
+        _print_fact("members", ", ".join(account.data_sets) or "none yet")
+    if account.epoch > 1:
+        _print_fact("epoch", f"{account.epoch}; all epochs together spent {account.lifetime}")
+    if account.policy != "adaptive":
+        listed = "no list is locked yet" if account.plan_epsilon is None else f"epsilon {account.plan_epsilon} in all"
+        _print_fact("policy", f"{account.policy}: {listed}")
 
 
 def _print_release(line: ReleaseLine, notes: list[NoteLine], *, on: str) -> None:

@@ -7,7 +7,6 @@ entry may be written and whether an old one was legal, so a ledger cannot be wri
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
@@ -15,11 +14,13 @@ from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.filter import AdaptiveFilter, FilterKind
 from dpsynth.accounting.locked_plan import LockedPlan
 from dpsynth.errors import BudgetNotSet, InvalidInput
+from dpsynth.ledger.covers import refusal_of_covers
 from dpsynth.ledger.entry import LedgerEntry
-from dpsynth.ledger.renewal import APPROVALS_NEEDED, Renewal, refusal_of_approvals
+from dpsynth.ledger.renewal import Renewal, refusal_of_approvals
 from dpsynth.ledger.reservation_record import UNSETTLED, ReservationRecord, ReservationState
 from dpsynth.ledger.running_cost import RunningCost, cost_of_charges, is_at_most
 from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
+from dpsynth.ledger.terms import plan_of, refusal_of_terms
 
 
 class Account:
@@ -36,7 +37,8 @@ class Account:
         epoch: how many budgets it has had, the present one included.
         plan: the locked list, under the policy `plan`.
         unit: who is protected, in words.
-        records: the reservations by index of their entry.
+        records: the reservations and declared spends by index of their entry.
+        overspent: index of the entry that declared more than was left, since when nothing is granted; 0 for none.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Account:
         "filter_kind",
         "is_declared",
         "name",
+        "overspent",
         "plan",
         "policy",
         "records",
@@ -78,6 +81,7 @@ class Account:
         self.plan: LockedPlan | None = None
         self.unit = ""
         self.records: dict[int, ReservationRecord] = {}
+        self.overspent = 0
         # Place in the plan that each reservation took, by index of its entry; given back with it.
         self._places: dict[int, int] = {}
         self._sum = RunningCost()
@@ -94,7 +98,11 @@ class Account:
         return self._sum.total
 
     def refusal(self, entry: Statement) -> str | None:
-        """Return why `entry` may not follow, in words; None where it may."""
+        """Return why `entry` may not follow, in words; None where it may.
+
+        Raises:
+            InvalidInput: a charge claims to cost less than it does.
+        """
         match entry.kind:
             case EntryKind.BUDGET:
                 return self._refuse_budget(entry)
@@ -104,8 +112,11 @@ class Account:
                 return self._refuse_epoch(entry)
             case EntryKind.RESERVE:
                 return self._refuse_reserve(entry)
+            case EntryKind.DECLARE:
+                return self._refuse_declared(entry)
             case EntryKind.NOTE:
-                return None if _is_plain(entry) else "a note holds no budget, reservation or charge"
+                plain = entry.budget is None and entry.reservation is None and not entry.charges
+                return None if plain else "a note holds no budget, reservation or charge"
             case _:
                 return self._refuse_step(entry)
 
@@ -117,13 +128,12 @@ class Account:
             case EntryKind.PLAN:
                 self.plan = plan_of(self._whole, _events(entry))
             case EntryKind.RESERVE:
-                self.unit = entry.unit
-                place = self._free_place(entry)
-                if place is not None:
-                    self._places[entry.index] = place
-                record = ReservationRecord(entry, ReservationState.RESERVED, ZERO_COST, epoch=self.epoch)
-                self.records[entry.index] = record
-                self._recount(record, self._cost_of(entry))
+                self._take(entry, ReservationState.RESERVED)
+            case EntryKind.DECLARE:
+                if not self.overspent and not self.admits(entry):
+                    # From here on the sums say nothing about what this ledger granted; until here they do.
+                    self._earlier_kept, self.overspent = self.never_exceeded(), entry.index
+                self._take(entry, ReservationState.DECLARED)
             case EntryKind.OPEN | EntryKind.SETTLE | EntryKind.VOID:
                 self._step(entry)
             case _:
@@ -138,11 +148,13 @@ class Account:
         return AdaptiveFilter(self._whole, self.event_delta, kind=self.filter_kind)
 
     def admits(self, entry: Statement) -> bool:
-        """Whether the policy of the budget pays for the reservation `entry`.
+        """Whether the policy of the budget pays for the reservation or declared spend `entry`.
 
         Raises:
             BudgetNotSet: there is no budget.
         """
+        if self.overspent:
+            return False
         if self.policy is BudgetPolicy.PLAN:
             return self._free_place(entry) is not None
         return self.filter().admits(self.spent, cost_of_charges(entry))
@@ -153,6 +165,8 @@ class Account:
         Raises:
             BudgetNotSet: there is no budget.
         """
+        if self.overspent:
+            return "nothing"
         if self.policy is BudgetPolicy.PLAN:
             events = () if self.plan is None else self.plan.events
             return f"{len(events) - len(self._places)} of {len(events)} planned requests"
@@ -164,7 +178,8 @@ class Account:
         Raises:
             BudgetNotSet: there is no budget.
         """
-        return Decimal(0) if self.policy is BudgetPolicy.PLAN else self.filter().largest_epsilon(self.spent, delta)
+        closed = self.overspent or self.policy is BudgetPolicy.PLAN
+        return Decimal(0) if closed else self.filter().largest_epsilon(self.spent, delta)
 
     def budget_change(self, said: Statement) -> str | None:
         """Return why setting the budget again would change something, in words; None where `said` says the same."""
@@ -193,21 +208,26 @@ class Account:
         return None
 
     def within_budget(self, spent: PrivacyCost) -> bool:
-        """Whether `spent` in all keeps the promise of the budget."""
+        """Whether `spent` in all keeps the promise of the budget, but for what other tools had spent already."""
+        if self.overspent:
+            return True
         if self.policy is BudgetPolicy.PLAN:
             # What is reserved was found on the list, and the list as a whole keeps the budget.
             return self.plan is not None
         return self.budget is not None and self.filter().admits(ZERO_COST, spent)
 
     def spent_after(self, entry: Statement) -> PrivacyCost:
-        """Return what would count after `entry`, a RESERVE, SETTLE or VOID that `refusal` lets pass."""
-        if entry.kind is EntryKind.RESERVE:
+        """Return what would count after `entry`, any of those that change it and that `refusal` lets pass."""
+        if entry.kind in {EntryKind.RESERVE, EntryKind.DECLARE}:
             return self.spent + cost_of_charges(entry)
         record = self.records[entry.reservation or 0]
         return self._sum.after(record.cost, self._cost_after(record, entry))
 
     def never_exceeded(self) -> bool:
-        """Whether the largest sum of each currency ever reached fit together: then every prefix fitted."""
+        """Whether the largest sum of each currency ever reached fit together: then every prefix fitted.
+
+        After a declared spend that did not fit it is about what came before, because nothing is granted since.
+        """
         peak = self._sum.peak
         return self._earlier_kept and (peak == ZERO_COST or self.within_budget(peak))
 
@@ -223,21 +243,10 @@ class Account:
     def _refuse_budget(self, entry: Statement) -> str | None:
         if self.budget is not None:
             return self._budget_is_fixed()
-        return self._refuse_terms(entry)
-
-    def _refuse_terms(self, entry: Statement) -> str | None:
-        if entry.budget is None or entry.charges or entry.reservation is not None:
-            return "a budget entry holds a budget and nothing else"
-        if entry.approvers and len(set(entry.approvers)) < max(APPROVALS_NEEDED, len(entry.approvers)):
-            return f"a budget that can be renewed names at least {APPROVALS_NEEDED} different approvers, or else none"
-        if entry.event_delta > entry.budget.delta:
-            return f"event_delta is a part of the budget's delta, so it must be at most {entry.budget.delta}"
-        if entry.policy is BudgetPolicy.PLAN and entry.event_delta:
-            return "a plan fixes the deltas of its own events: nothing is set aside for others"
-        return None
+        return refusal_of_terms(entry)
 
     def _refuse_epoch(self, entry: Statement) -> str | None:
-        refusal = self.renewal_refusal() or self._refuse_terms(entry)
+        refusal = self.renewal_refusal() or refusal_of_terms(entry)
         if refusal is not None:
             return refusal
         pending = sum(record.state in UNSETTLED for record in self.records.values())
@@ -253,7 +262,7 @@ class Account:
         if self.epoch:
             self._earlier_kept = self.never_exceeded()
             self._earlier = self.lifetime
-            self._sum, self._places, self.plan = RunningCost(), {}, None
+            self._sum, self._places, self.plan, self.overspent = RunningCost(), {}, None, 0
         self.epoch += 1
         self.unit = entry.unit or self.unit
         self.budget, self.event_delta, self.filter_kind = entry.budget, entry.event_delta, entry.filter_kind
@@ -264,6 +273,8 @@ class Account:
     def _refuse_plan(self, entry: Statement) -> str | None:
         if self.budget is None or self.policy is not BudgetPolicy.PLAN:
             return f"{self.title} has no budget of the policy 'plan', so there is nothing to lock"
+        if self.overspent:
+            return self.why_nothing_fits(entry)
         if self.plan is not None:
             return f"the plan of {self.title} is locked already, and a locked plan does not change"
         if not entry.charges or entry.budget is not None or entry.reservation is not None:
@@ -283,6 +294,17 @@ class Account:
         return next((place for place in same if self.plan.admits(taken, place)), None)
 
     def _refuse_reserve(self, entry: Statement) -> str | None:
+        refusal = self._refuse_charge(entry)
+        if refusal is None and (self.overspent or (self.policy is BudgetPolicy.PLAN and not self.admits(entry))):
+            refusal = self.why_nothing_fits(entry)
+        return refusal
+
+    def _refuse_declared(self, entry: Statement) -> str | None:
+        if entry.certifiable or not entry.release_id or not entry.purpose:
+            return "a declared spend is of another tool: it has a name and a purpose, and no certificate rests on it"
+        return self._refuse_charge(entry)
+
+    def _refuse_charge(self, entry: Statement) -> str | None:
         if self.budget is None:
             return f"{self.title} has no budget"
         if self.unit and entry.unit != self.unit:
@@ -292,13 +314,14 @@ class Account:
             )
         if len(entry.charges) != 1 or entry.budget is not None or entry.reservation is not None:
             return "a reservation holds exactly one charge"
-        if self.policy is BudgetPolicy.PLAN and self._free_place(entry) is None:
-            return self.not_planned(entry)
+        self._cost_of(entry)  # refuses what claims to cost less than it does
         return None
 
-    def not_planned(self, entry: Statement) -> str:
-        """Return why a plan does not pay for `entry`, in words; empty under another policy."""
-        if self.policy is not BudgetPolicy.PLAN:
+    def why_nothing_fits(self, entry: Statement | None = None) -> str:
+        """Return why `entry`, or anything, cannot be paid for, in words, where size is not the reason; else nothing."""
+        if self.overspent:
+            return f"by entry {self.overspent}, another tool spent more of {self.title} than was left; all is refused"
+        if self.policy is not BudgetPolicy.PLAN or entry is None:
             return ""
         if self.plan is None:
             return f"the budget of {self.title} has the policy 'plan', and no plan is locked yet"
@@ -319,9 +342,19 @@ class Account:
                     f"release '{entry.release_id}' was charged more than it had reserved; it stays open and counts in "
                     "full, and no certificate may be issued for it"
                 )
-        elif entry.charges:
+            whole = record.cost.delta and record.entry.index not in self._places
+            return refusal_of_covers(record.entry, entry) if whole else None
+        if entry.charges:
             return f"{entry.kind} holds no charge"
         return None
+
+    def _take(self, entry: LedgerEntry, state: ReservationState) -> None:
+        self.unit = entry.unit
+        place = self._free_place(entry)
+        if place is not None:
+            self._places[entry.index] = place
+        record = self.records[entry.index] = ReservationRecord(entry, state, ZERO_COST, epoch=self.epoch)
+        self._recount(record, self._cost_of(entry))
 
     def _step(self, entry: LedgerEntry) -> None:
         record = self.records[entry.reservation or 0]
@@ -364,17 +397,3 @@ class Account:
 
 def _events(entry: Statement) -> tuple[DpEvent, ...]:
     return tuple(charge.event for charge in entry.charges)
-
-
-@lru_cache(maxsize=64)
-def plan_of(budget: PrivacyBudget, events: tuple[DpEvent, ...]) -> LockedPlan:
-    """Return the plan of `events`; remembered, because its total is computed numerically.
-
-    Raises:
-        InvalidInput: all of them together do not keep `budget`, or no accountant knows one of them.
-    """
-    return LockedPlan(budget, events)
-
-
-def _is_plain(entry: Statement) -> bool:
-    return entry.budget is None and entry.reservation is None and not entry.charges

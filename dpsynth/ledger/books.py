@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from dpsynth.accounting.cost import PrivacyCost
-from dpsynth.errors import LedgerCorrupted
+from dpsynth.errors import InvalidInput, LedgerCorrupted
 from dpsynth.ledger.account import Account
 from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
 from dpsynth.ledger.curve import curve_agrees
@@ -18,6 +18,10 @@ from dpsynth.ledger.statement import ONLY, EntryKind, Statement
 
 TERMS = frozenset({EntryKind.BUDGET, EntryKind.PLAN, EntryKind.EPOCH})
 """Kinds that say what a population may spend; their `dataset` names the population."""
+
+
+CHARGES = frozenset({EntryKind.RESERVE, EntryKind.DECLARE})
+"""Kinds that begin to count something."""
 
 
 class Books:
@@ -72,11 +76,12 @@ class Books:
             return refusal_of_signature(before, entry)
         if entry.kind in TERMS and self.populations(entry.dataset) != (entry.dataset,):
             return self._not_a_population(entry.dataset)
-        for account in self.accounts_of(entry.dataset):
-            refusal = account.refusal(entry)
-            if refusal is not None:
-                return refusal
-        return None
+        try:
+            refusals = (account.refusal(entry) for account in self.accounts_of(entry.dataset))
+            return next((refusal for refusal in refusals if refusal is not None), None)
+        except InvalidInput as fault:
+            # A charge claims to cost less than it does.
+            return str(fault)
 
     def post(self, entry: LedgerEntry) -> None:
         """Count `entry`.
@@ -111,7 +116,7 @@ class Books:
             account.post(entry)
             self.accounts[account.name] = account
         self._of[entry.dataset] = accounts
-        if entry.kind is EntryKind.RESERVE or not accounts[0].is_declared:
+        if entry.kind in CHARGES or not accounts[0].is_declared:
             self.links.setdefault(entry.dataset, (entry.dataset,))
         if self._audit:
             self.require_kept(entry)

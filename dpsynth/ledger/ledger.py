@@ -21,20 +21,18 @@ from dpsynth.ledger.authorship import written_time
 from dpsynth.ledger.chain import Head
 from dpsynth.ledger.display import view_of
 from dpsynth.ledger.entry import LedgerEntry
-from dpsynth.ledger.journal import Journal, JournalWriter
+from dpsynth.ledger.journal import Journal
 from dpsynth.ledger.keys import SigningKey, public_hex_of
 from dpsynth.ledger.known_heads import KnownHead
-from dpsynth.ledger.ledger_reading import LedgerReading, require_room
+from dpsynth.ledger.ledger_reading import LedgerReading, require_budgets, require_room
 from dpsynth.ledger.renewal import Renewal
-from dpsynth.ledger.reservation_record import ReservationRecord, ReservationState
+from dpsynth.ledger.reservation_record import ReservationState
 from dpsynth.ledger.signed_heads import signature_of_head
 from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Signature, Statement
+from dpsynth.ledger.steps import EXPIRED, one_line, record_of, remark_of, request_of, step_of
 from dpsynth.ledger.store import open_store
 from dpsynth.ledger.tokens import OpenToken, Reservation
-from dpsynth.ledger.wording import LONGEST, policy_named, words_of
-
-EXPIRED = "settled at full cost: its token had expired"
-"""The purpose of a SETTLE entry that came too late."""
+from dpsynth.ledger.wording import policy_named, words_of
 
 _LIFETIME = timedelta(days=7)
 
@@ -241,17 +239,17 @@ class Ledger(LedgerReading):
         Privacy: counts `event` in full from now until it is settled or void. Concurrent requests are decided one after
         the other, so together they never exceed the budget.
         """
-        statement = Statement(
-            kind=EntryKind.RESERVE,
-            dataset=words_of("data set", dataset),
-            release_id=words_of("release", release_id),
-            purpose=words_of("purpose", purpose),
-            charges=(Charge(words_of("purpose", purpose), event),),
-            asked=words_of("request", asked),
-            unit=words_of("unit", unit),
+        statement = request_of(
+            EntryKind.RESERVE,
+            dataset,
+            release_id=release_id,
+            purpose=purpose,
+            event=event,
+            asked=asked,
+            unit=unit,
             certifiable=certifiable,
-            ticket=words_of("ticket", ticket, empty=True),
-            legal_basis=words_of("legal basis", legal_basis, empty=True),
+            ticket=ticket,
+            legal_basis=legal_basis,
             configuration=configuration,
         )
         with self._journal.writing() as writer:
@@ -274,8 +272,8 @@ class Ledger(LedgerReading):
         if lifetime <= timedelta(0):
             raise InvalidInput("a token lives for some time, so its lifetime is above 0")
         with self._journal.writing() as writer:
-            record = _record_of(writer, reservation)
-            opening = _step(EntryKind.OPEN, record, record.entry.purpose)
+            record = record_of(writer, reservation)
+            opening = step_of(EntryKind.OPEN, record, record.entry.purpose)
             entry = writer.append(replace(opening, expires=written_time(datetime.now(UTC) + lifetime)))
         return OpenToken(reservation, entry.index, entry.digest, entry.expires)
 
@@ -293,21 +291,21 @@ class Ledger(LedgerReading):
         Privacy: may lower what is counted, because the adaptive filter bounds the sum of the real costs, stopping times
         included.
         """
-        charges = tuple(Charge(_one_line(purpose), event) for purpose, event in events)
+        charges = tuple(Charge(one_line(purpose), event) for purpose, event in events)
         with self._journal.writing() as writer:
-            record = _record_of(writer, token.reservation)
+            record = record_of(writer, token.reservation)
             if record.opened is not None and record.opened.digest != token.digest:
                 raise LedgerError("this token was not given out by this ledger")
-            settled = _step(EntryKind.SETTLE, record, record.entry.purpose, charges)
+            settled = step_of(EntryKind.SETTLE, record, record.entry.purpose, charges)
             if token.is_expired:
-                settled = _step(EntryKind.SETTLE, record, EXPIRED, record.entry.charges)
+                settled = step_of(EntryKind.SETTLE, record, EXPIRED, record.entry.charges)
             settled = replace(settled, fingerprint=fingerprint)
             overrun = writer.refusal(settled) if record.state is ReservationState.OPEN else None
             if overrun is None:
                 writer.append(settled)
                 return
             # More was charged than reserved: a defect that an auditor must be able to find.
-            writer.append(_note(record.entry.dataset, overrun, record.entry.release_id))
+            writer.append(remark_of(record.entry.dataset, overrun, record.entry.release_id))
         raise LedgerError(overrun)
 
     def void(self, reservation: Reservation) -> None:
@@ -317,8 +315,8 @@ class Ledger(LedgerReading):
             LedgerError: it was opened, so rows may have been read, or was given back before.
         """
         with self._journal.writing() as writer:
-            record = _record_of(writer, reservation)
-            writer.append(_step(EntryKind.VOID, record, record.entry.purpose))
+            record = record_of(writer, reservation)
+            writer.append(step_of(EntryKind.VOID, record, record.entry.purpose))
 
     def recover(self, *, older_than: timedelta = timedelta(0)) -> tuple[LedgerEntry, ...]:
         """Settle reservations at full cost that were opened `older_than` ago or earlier and never settled.
@@ -335,49 +333,68 @@ class Ledger(LedgerReading):
                 and (older_than <= timedelta(0) or record.opened.time <= latest)
             ]
             return tuple(
-                writer.append(_step(EntryKind.SETTLE, record, "recovered at full cost", record.entry.charges))
+                writer.append(step_of(EntryKind.SETTLE, record, "recovered at full cost", record.entry.charges))
                 for record in stale
             )
+
+    def declare(
+        self,
+        dataset: str,
+        *,
+        release_id: str,
+        purpose: str,
+        event: DpEvent,
+        asked: str,
+        unit: str,
+        ticket: str = "",
+        legal_basis: str = "",
+    ) -> LedgerEntry:
+        """Count what another tool has spent already, at its true size, whether it fits or not.
+
+        A population that it takes over its budget grants nothing any more; see `overspent`.
+
+        Args:
+            dataset: the data set whose rows were read.
+            release_id: a name of its own.
+            purpose: why, in words.
+            event: what was spent.
+            asked: what was spent, in words, and by which tool.
+            unit: who is protected, in words.
+            ticket: as in `reserve`.
+            legal_basis: as in `reserve`.
+
+        Raises:
+            BudgetNotSet: a population has no budget.
+            LedgerError: `release_id` is known already, or a population protects another unit.
+
+        Privacy: counts `event` in full and for ever; nothing can give it back.
+        """
+        said = request_of(
+            EntryKind.DECLARE,
+            dataset,
+            release_id=release_id,
+            purpose=purpose,
+            event=event,
+            asked=asked,
+            unit=unit,
+            certifiable=False,
+            ticket=ticket,
+            legal_basis=legal_basis,
+        )
+        with self._journal.writing() as writer:
+            require_budgets(writer.books.accounts_of(dataset))
+            if any(entry.release_id == release_id for entry in writer.books.entries):
+                raise LedgerError(f"release '{release_id}' is in the ledger already")
+            return writer.append(said)
 
     def note(self, dataset: str, text: str, *, release_id: str = "", artefact: str = "") -> None:
         """Write a remark; it costs nothing and must hold nothing about rows.
 
         `artefact` is the SHA-256 of what came of a release: of the list of checksums in its folder.
         """
-        statement = _note(
+        statement = remark_of(
             words_of("data set", dataset), words_of("note", text), words_of("release", release_id, empty=True)
         )
         statement = replace(statement, artefact=artefact)
         with self._journal.writing() as writer:
             writer.append(statement)
-
-
-def _record_of(writer: JournalWriter, reservation: Reservation) -> ReservationRecord:
-    record = writer.books.accounts_of(reservation.dataset)[0].records.get(reservation.index)
-    if record is None or record.entry.digest != reservation.digest:
-        raise LedgerError("this reservation was not given out by this ledger")
-    return record
-
-
-def _step(kind: EntryKind, record: ReservationRecord, purpose: str, charges: tuple[Charge, ...] = ()) -> Statement:
-    reserved = record.entry
-    return Statement(
-        kind=kind,
-        dataset=reserved.dataset,
-        release_id=reserved.release_id,
-        purpose=purpose,
-        reservation=reserved.index,
-        charges=charges,
-        asked=reserved.asked,
-        unit=reserved.unit,
-        certifiable=reserved.certifiable,
-    )
-
-
-def _note(dataset: str, text: str, release_id: str) -> Statement:
-    return Statement(kind=EntryKind.NOTE, dataset=dataset, purpose=text, release_id=release_id)
-
-
-def _one_line(text: str) -> str:
-    # Made to fit rather than refused: at this point the rows have been read, and a refusal would help nobody.
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:LONGEST])

@@ -168,6 +168,13 @@ class LedgerReading:
         cost = ZERO_COST if after is None else cost_of_event(after)
         return self._tightest(dataset).describe_remaining(cost)
 
+    def overspent(self, dataset: str) -> str:
+        """Return in words which declared spend took a population of `dataset` over its budget; empty for none.
+
+        Nothing is granted any more where it says something.
+        """
+        return "; ".join(account.why_nothing_fits() for account in self._accounts(dataset) if account.overspent)
+
     def datasets(self) -> tuple[str, ...]:
         """Return the data sets that entries speak about, in order of their first entry."""
         return tuple(self._journal.reading().links)
@@ -240,6 +247,16 @@ class LedgerReading:
         )
 
 
+def require_budgets(accounts: Sequence[Account]) -> None:
+    """Refuse where one of `accounts` has no budget.
+
+    Raises:
+        BudgetNotSet: naming the first.
+    """
+    for account in accounts:
+        account.filter()
+
+
 def require_room(accounts: Sequence[Account], asked: Statement) -> None:
     """Refuse a reservation for which one of `accounts` has no room; the first that is short is named.
 
@@ -258,5 +275,5 @@ def require_room(accounts: Sequence[Account], asked: Statement) -> None:
             largest_epsilon=account.largest_epsilon(whole.delta),
             delta=whole.delta,
             population=account.name,
-            reason=account.not_planned(asked),
+            reason=account.why_nothing_fits(asked),
         )

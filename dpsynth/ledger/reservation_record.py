@@ -1,4 +1,4 @@
-"""Where a reservation stands and what is counted for it."""
+"""Where a reservation stands and what is counted for it; what was declared afterwards is at its end at once."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class ReservationState(StrEnum):
     OPEN = "open"
     SETTLED = "settled"
     VOID = "void"
+    DECLARED = "declared"
 
 
 UNSETTLED = frozenset({ReservationState.RESERVED, ReservationState.OPEN})
@@ -27,7 +28,7 @@ class ReservationRecord:
     """A reservation, its state and what is counted for it now.
 
     Attributes:
-        entry: the RESERVE entry.
+        entry: the RESERVE or DECLARE entry.
         state: where it stands.
         cost: counted now: in full until settled, nothing once void.
         opened: the OPEN entry.

@@ -81,7 +81,12 @@ def cost_of_charges(entry: Statement) -> PrivacyCost:
     """Return what all charges of `entry` cost together."""
     if len(entry.charges) == 1:
         return cost_of_event(entry.charges[0].event)
-    costs = [cost_of_event(charge.event) for charge in entry.charges]
+    return cost_of_parts([charge.event for charge in entry.charges])
+
+
+def cost_of_parts(events: Sequence[DpEvent]) -> PrivacyCost:
+    """Return what `events` cost together."""
+    costs = [cost_of_event(event) for event in events]
     return PrivacyCost(
         rho=_sum([cost.rho for cost in costs]),
         epsilon=_sum([cost.epsilon for cost in costs]),

@@ -51,6 +51,9 @@ class EntryKind(StrEnum):
     VOID = "VOID"
     """A reservation that never opened the rows is given back."""
 
+    DECLARE = "DECLARE"
+    """What another tool has spent already; counts at its true size, whether it fits or not."""
+
     NOTE = "NOTE"
     """A remark; costs nothing."""
 
@@ -103,13 +106,14 @@ class Statement:
         filter_kind: with a budget: what decides whether a request fits into it.
         policy: with a budget: which requests it pays for.
         approvers: with a budget: public keys of those who may together renew it, in hexadecimal.
-        charges: the upper bound in a RESERVE, what was really done in a SETTLE, the list of a PLAN; else empty.
+        charges: the upper bound in a RESERVE, what was really done in a SETTLE or DECLARE, the list of a PLAN; else
+            empty.
         asked: the request in the words of the user.
         unit: who is protected, in words.
         certifiable: whether the noise came from a source that a certificate may rest on.
         populations: of a LINK.
-        ticket: of a RESERVE: where the request was decided, as the user's own files name it.
-        legal_basis: of a RESERVE: the legal basis of the processing, in words.
+        ticket: of a RESERVE or DECLARE: where the request was decided, as the user's own files name it.
+        legal_basis: of a RESERVE or DECLARE: the legal basis of the processing, in words.
         configuration: of a RESERVE: SHA-256 of schema, generator and options.
         fingerprint: of a SETTLE: the rows that were read, under a key outside the ledger; see `Fingerprint`.
         artefact: of a NOTE: SHA-256 of the release folder's list of checksums.
@@ -233,13 +237,13 @@ ALWAYS = frozenset({"format", "kind", "dataset", "certifiable", "actor", "time",
 
 ONLY: Mapping[str, frozenset[EntryKind]] = {
     "populations": frozenset({EntryKind.LINK}),
-    "ticket": frozenset({EntryKind.RESERVE}),
-    "legal_basis": frozenset({EntryKind.RESERVE}),
+    "ticket": frozenset({EntryKind.RESERVE, EntryKind.DECLARE}),
+    "legal_basis": frozenset({EntryKind.RESERVE, EntryKind.DECLARE}),
     "configuration": frozenset({EntryKind.RESERVE}),
     "fingerprint": frozenset({EntryKind.SETTLE}),
     "artefact": frozenset({EntryKind.NOTE}),
     "expires": frozenset({EntryKind.OPEN}),
-    "curve": frozenset({EntryKind.RESERVE, EntryKind.SETTLE, EntryKind.VOID}),
+    "curve": frozenset({EntryKind.RESERVE, EntryKind.SETTLE, EntryKind.VOID, EntryKind.DECLARE}),
     "signatures": frozenset({EntryKind.EPOCH, EntryKind.SIGN}),
 }
 """Which kinds may fill the fields that came with format 2."""

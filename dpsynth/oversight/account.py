@@ -85,6 +85,7 @@ class DatasetAccount:
         budget: the whole budget, in words.
         spent: what counts as spent, in words.
         left: what is left, in words.
+        overspent: which spend of another tool took it over its budget, in words; empty where none did.
         budget_epsilon: epsilon of the budget, exactly; None where there is none.
         budget_delta: its delta, exactly.
         event_delta: the part of its delta that is set aside for events which may fail outright.
@@ -108,6 +109,7 @@ class DatasetAccount:
     budget: str
     spent: str
     left: str
+    overspent: str
     budget_epsilon: str | None
     budget_delta: str | None
     event_delta: str | None
@@ -217,6 +219,7 @@ def _account(
         budget="not set" if whole is None else str(whole.budget),
         spent=cost_in_words(spent),
         left="nothing" if whole is None else account.describe_remaining(),
+        overspent=account.why_nothing_fits(),
         budget_epsilon=None if whole is None else written(whole.budget.epsilon),
         budget_delta=None if whole is None else written(whole.budget.delta),
         event_delta=None if whole is None else written(whole.event_delta),
@@ -281,6 +284,8 @@ def _line(
     elif settle is not None:
         questions = len(settle.charges)
         state, costs = "settled", f"{cost_in_words(record.cost)} of {reserved}"
+    elif record.state is ReservationState.DECLARED:
+        state, costs = "declared after the work, by another tool", f"{reserved}, in full"
     elif record.state is ReservationState.VOID:
         state, costs = "given back before a row was read", cost_in_words(ZERO_COST)
     else:

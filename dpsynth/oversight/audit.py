@@ -78,7 +78,7 @@ def audit_ledger(
         _check("head", _heads_in_words(chain, known), head_problems(chain, known)),
         _check("signature", _signature_in_words(chain, public_pem, signed), seal_problems(chain, public_pem, signers)),
         _check("order of entries", "every entry was legal where it stands", found.illegal),
-        _check("budgets", "no budget was exceeded after any entry", [*found.overspent]),
+        _check("budgets", _budgets_in_words(found), [*found.overspent]),
         _check("charges", "what was asked for was charged", asked_problems(found.entries)),
         _check("stated costs", "every entry states the cost that its events have", found.curves),
         _check("costs", _costs_in_words(costs), cost_problems),
@@ -119,6 +119,14 @@ def _signature_in_words(chain: FoundChain, public_pem: bytes | None, signed: Seq
     if sealed:
         return f"sealed by key {sealed[:16]}, which nobody has vouched for: give the public key"
     return assurance_in_words(signed, chain.head.index)
+
+
+def _budgets_in_words(found: Replay) -> str:
+    declared = [account for account in found.books.accounts.values() if account.overspent]
+    if not declared:
+        return "no budget was exceeded after any entry"
+    named = ", ".join(f"{account.title} by entry {account.overspent}" for account in declared)
+    return f"this ledger granted nothing beyond a budget, but other tools had spent more than was left: {named}"
 
 
 def _costs_in_words(costs: Sequence[RecomputedCost]) -> str:

@@ -80,6 +80,8 @@ def _account(account: DatasetAccount) -> str:
             f"{meter(account.spent_share)}<p>{percent(account.spent_share)} spent ({spent} at delta "
             f"{float(account.budget_delta or 0):g}); left: {escape(account.left)}</p>"
         )
+    if account.overspent:
+        whole += f"<p class='bad'>OVERSPENT: {escape(account.overspent)}</p>"
     protects = f"; protects {escape(account.protects)}" if account.protects else ""
     if account.data_sets != (account.data_set,):
         protects += f"; charged by {escape(', '.join(account.data_sets) or 'nobody')}"

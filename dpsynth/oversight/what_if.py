@@ -220,6 +220,8 @@ class _Room:
                 self._free[record.entry.event] -= 1
 
     def fits(self, event: DpEvent, cost: PrivacyCost) -> bool:
+        if self._account.overspent:
+            return False
         if self._account.policy is BudgetPolicy.PLAN:
             return self._free[event] > 0
         return self._filter.admits(self._account.spent + self._granted, cost)
@@ -229,13 +231,13 @@ class _Room:
         self._free[event] -= 1
 
     def left(self) -> str:
-        if self._account.policy is not BudgetPolicy.PLAN:
+        if self._account.overspent or self._account.policy is not BudgetPolicy.PLAN:
             return self._account.describe_remaining(self._granted)
         events = self._account.plan.events if self._account.plan is not None else ()
         return f"{sum(count for count in self._free.values() if count > 0)} of {len(events)} planned requests"
 
     def largest(self) -> Decimal:
-        if self._account.policy is BudgetPolicy.PLAN:
+        if self._account.overspent or self._account.policy is BudgetPolicy.PLAN:
             return Decimal(0)
         return self._filter.largest_epsilon(self._account.spent + self._granted, self._filter.budget.delta)
 

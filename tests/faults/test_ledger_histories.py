@@ -42,6 +42,8 @@ class LedgerHistory(RuleBasedStateMachine):
         self.path = self.folder / "ledger.db"
         self.holders = [Ledger(self.path), Ledger(self.path)]
         self.runs: dict[int, Run] = {}
+        self.declared = Fraction(0)
+        self.overspent = False
         self.number = 0
 
     @initialize()
@@ -49,8 +51,12 @@ class LedgerHistory(RuleBasedStateMachine):
         self.holders[0].set_budget(DATASET, PrivacyBudget(1, 0), UNIT)
 
     @property
-    def counted(self) -> Fraction:
+    def granted(self) -> Fraction:
         return sum((run.reserved for run in self.runs.values() if run.counts), Fraction(0))
+
+    @property
+    def counted(self) -> Fraction:
+        return self.granted + self.declared
 
     @rule(target=reservations, holder=st.integers(0, 1), epsilon=COSTS)
     def reserve(self, holder: int, epsilon: str) -> object:
@@ -58,11 +64,23 @@ class LedgerHistory(RuleBasedStateMachine):
         try:
             reservation = reserve(self.holders[holder], epsilon, release_id=f"r{self.number}")
         except BudgetExceeded:
-            assert self.counted + Fraction(epsilon) > 1
+            assert self.overspent or self.counted + Fraction(epsilon) > 1
             return multiple()
+        assert not self.overspent
         assert self.counted + Fraction(epsilon) <= 1
         self.runs[reservation.index] = Run(Fraction(epsilon))
         return reservation
+
+    @rule(holder=st.integers(0, 1), epsilon=COSTS)
+    def declare(self, holder: int, epsilon: str) -> None:
+        """Another tool has spent: nobody can refuse that, and nobody gets more by it."""
+        self.number += 1
+        self.holders[holder].declare(
+            DATASET, release_id=f"d{self.number}", purpose="done", event=pure(epsilon), asked="it", unit=UNIT
+        )
+        self.declared += Fraction(epsilon)
+        self.overspent = self.overspent or self.counted > 1
+        assert bool(self.holders[1 - holder].overspent(DATASET)) == self.overspent
 
     @rule(target=tokens, holder=st.integers(0, 1), reservation=reservations)
     def open(self, holder: int, reservation: Reservation) -> object:
@@ -124,8 +142,9 @@ class LedgerHistory(RuleBasedStateMachine):
         for ledger in self.holders:
             spent = ledger.spent(DATASET).epsilon
             assert spent is not None
-            assert opened <= spent <= 1
-            assert spent == self.counted
+            assert opened + self.declared <= spent == self.counted
+            assert self.granted <= 1
+            assert spent <= 1 or self.overspent
 
     def teardown(self) -> None:
         head = self.holders[0].head()

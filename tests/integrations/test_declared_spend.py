@@ -1,4 +1,4 @@
-"""A spend that has happened is written down; one that does not fit closes the data set."""
+"""A spend that has happened is written down; one that does not fit counts all the same, and closes the data set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dpsynth.accounting.events import (
 )
 from dpsynth.accounting.filter import FilterKind
 from dpsynth.errors import BudgetExceeded, BudgetNotSet, InvalidInput, LedgerError
-from dpsynth.integrations import DeclaredSpend, declare_spend, declared_spend, smartnoise_event
+from dpsynth.integrations import DeclaredSpend, declare_spend, smartnoise_event
 from dpsynth.ledger import EntryKind, Ledger
 from dpsynth.ledger.statement import Statement
 from tests.integrations.conftest import DATASET, UNIT
@@ -47,12 +47,12 @@ class TestWhatFits:
         made = declare(ledger)
         assert made == DeclaredSpend(made.release_id, ApproximateDpEvent(Decimal("0.5"), Decimal(0)), overspent=False)
         assert made.release_id.startswith("declared-opendp-")
-        assert kinds(ledger) == ["RESERVE", "OPEN", "SETTLE"]
+        assert kinds(ledger) == ["DECLARE"]
         assert ledger.spent(DATASET).epsilon == Fraction(1, 2)
-        reserved = ledger.entries(DATASET)[1]
-        assert reserved.purpose == "declared, not enforced before the work: opendp: a histogram"
-        assert not reserved.certifiable
-        assert reserved.unit == UNIT
+        declared = ledger.entries(DATASET)[1]
+        assert declared.purpose == "declared, not enforced before the work: opendp: a histogram"
+        assert not declared.certifiable
+        assert declared.unit == UNIT
         ledger.verify()
 
     def test_three_tenths_fit_exactly(self, ledger: Ledger) -> None:
@@ -146,51 +146,45 @@ def test_after_an_overspend_nothing_is_granted(before: tuple[DpEvent, ...], kind
     for smallest in SMALLEST:
         with pytest.raises(BudgetExceeded):
             ledger.require_room("others", smallest, asked="the least")
-    (note,) = [entry for entry in ledger.entries("others") if entry.kind is EntryKind.NOTE]
-    assert note.purpose.startswith("OVERSPENT by a spend that has happened: {")
-    assert note.release_id == made.release_id == "declared-opendp-7"
+    declared = ledger.entries("others")[-1]
+    assert (declared.kind, declared.event) == (EntryKind.DECLARE, too_much)
+    assert declared.release_id == made.release_id == "declared-opendp-7"
+    assert ledger.overspent("others").startswith(f"by entry {declared.index}, another tool spent more")
     ledger.verify()
 
 
-def test_a_pure_budget_is_closed_too(ledger: Ledger, path: Path) -> None:
+def test_an_overspend_counts_at_its_true_size(ledger: Ledger, path: Path) -> None:
     assert declare(ledger, epsilon=0.75).overspent is False
+    assert ledger.overspent(DATASET) == ""
     assert declare(ledger, epsilon=0.75).overspent
-    assert "did not fit, so all that was left is used" in ledger.entries(DATASET)[-2].purpose
-    assert ledger.spent(DATASET).epsilon == 1
-    for smallest in SMALLEST:
-        with pytest.raises(BudgetExceeded):
-            ledger.require_room(DATASET, smallest, asked="the least")
-    # A second overspend has nothing left to use up; it is noted.
+    assert ledger.spent(DATASET).epsilon == Fraction(3, 2)
+    assert ledger.remaining(DATASET) == "nothing"
+    with pytest.raises(BudgetExceeded, match=r"nothing is left\. By entry 3, another tool spent more of data set"):
+        ledger.require_room(DATASET, SMALLEST[0], asked="the least")
     assert declare(ledger, epsilon=0.75).overspent
-    assert kinds(ledger).count("NOTE") == 2
+    assert ledger.spent(DATASET).epsilon == Fraction(9, 4)
+    assert kinds(ledger) == ["DECLARE"] * 3
     with Ledger(path, create=False) as again:
         again.verify()
+        assert "by entry 3" in again.overspent(DATASET)
 
 
-def test_somebody_who_spends_meanwhile_does_not_keep_it_open(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    reserve, calls = Ledger.reserve, []
-
-    def racing(self: Ledger, dataset: str, **asked: object) -> object:
-        calls.append(asked["asked"])
-        if len(calls) == 2:
-            small = ApproximateDpEvent(Decimal("0.1"), Decimal(0))
-            reserve(self, dataset, **{**asked, "event": small})  # type: ignore[arg-type]
-        return reserve(self, dataset, **asked)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Ledger, "reserve", racing)
-    assert declare(ledger, epsilon=2).overspent
-    assert len(calls) == 3
-    assert ledger.spent(DATASET).epsilon == 1
-
-
-def test_a_race_without_end_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Ledger, dataset: str, **asked: object) -> None:
-        raise BudgetExceeded(dataset, asked="x", remaining="y", largest_epsilon=Decimal(0), delta=Decimal(0))
-
-    monkeypatch.setattr(Ledger, "reserve", full)
-    monkeypatch.setattr(declared_spend, "_ATTEMPTS", 2)
-    with pytest.raises(LedgerError, match="declare the spend again"):
-        declare(ledger, epsilon=2)
+def test_what_is_settled_for_less_afterwards_reopens_nothing(ledger: Ledger) -> None:
+    reserved = ledger.reserve(
+        DATASET,
+        release_id="before",
+        purpose="fit",
+        event=ApproximateDpEvent(Decimal("0.75"), Decimal(0)),
+        asked="epsilon 0.75",
+        unit=UNIT,
+        certifiable=True,
+    )
+    assert declare(ledger, epsilon=0.5).overspent
+    ledger.settle(ledger.open(reserved), [])
+    assert ledger.spent(DATASET).epsilon == Fraction(1, 2)
+    with pytest.raises(BudgetExceeded):
+        ledger.require_room(DATASET, SMALLEST[0], asked="the least")
+    ledger.verify()
 
 
 class TestPopulations:
@@ -201,9 +195,9 @@ class TestPopulations:
             ledger.set_budget("registry", PrivacyBudget(5, 0), UNIT)
             made = declare_spend(ledger, "visits", tool="opendp", purpose="a histogram", epsilon=2, ticket="7")
             assert made.overspent
-            assert (ledger.spent("hospital").epsilon, ledger.spent("registry").epsilon) == (1, 2)
-            (note,) = [entry for entry in ledger.entries() if entry.kind is EntryKind.NOTE]
-            assert note.dataset == "hospital"
+            assert (ledger.spent("hospital").epsilon, ledger.spent("registry").epsilon) == (2, 2)
+            assert "'hospital'" in ledger.overspent("visits")
+            assert ledger.overspent("registry") == ""
             with pytest.raises(LedgerError, match="declared before"):
                 declare_spend(ledger, "visits", tool="opendp", purpose="a histogram", epsilon=2, ticket="7")
             ledger.verify()
@@ -229,7 +223,10 @@ class TestPlans:
                 ledger.require_room("others", event, asked="what was planned")
         ledger.verify()
 
-    def test_an_overspend_before_the_plan_is_told(self, ledger: Ledger) -> None:
+    def test_an_overspend_before_the_plan_counts_and_lets_none_be_locked(self, ledger: Ledger) -> None:
         ledger.set_budget("others", PrivacyBudget(1, "1e-6"), UNIT, policy="plan")
-        with pytest.raises(LedgerError, match="lock no plan"):
-            declare_spend(ledger, "others", tool="a tool", purpose="too early", epsilon="0.01")
+        assert declare_spend(ledger, "others", tool="a tool", purpose="too early", epsilon="0.01").overspent
+        assert ledger.spent("others").epsilon == Fraction(1, 100)
+        with pytest.raises(LedgerError, match="another tool spent more of data set 'others' than was left"):
+            ledger.lock_plan("others", [("one", GdpEvent(Fraction(1, 50)))])
+        ledger.verify()
