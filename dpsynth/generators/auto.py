@@ -93,7 +93,7 @@ RULES: tuple[Rule, ...] = (
         lambda facts: facts.fits_mixture and facts.signal is not None and facts.signal < FAINT_SIGNAL,
         f"the declared rows times mu come to less than {FAINT_SIGNAL}, and mixture takes the table",
     ),
-    Rule("aim", AIM, lambda _: True, "none of the cases in which another generator is known to be better"),
+    Rule("aim", AIM, lambda _: True, "no other generator is known to be better for such a table"),
 )
 """In order of precedence."""
 
