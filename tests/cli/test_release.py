@@ -36,6 +36,10 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
     assert (tmp_path / "release-internal").stat().st_mode & 0o777 == 0o700
     table = pd.read_csv(out / "synthetic.csv")
     assert list(table.columns) == HEADER.split(",")
+    maker = json.loads((out / "certificate.json").read_text(encoding="utf-8"))["generator"]
+    assert (maker["name"], maker["parameters"]["chosen"]) == ("auto", "aim")
+    assert maker["parameters"]["reason"] in dry.err
+    assert "columns, generator aim<" in (out / "report.html").read_text(encoding="utf-8")
     # Noise on the total is tens of rows at this budget, and the split into controls is a coin per row.
     assert 7000 < len(table) < 9000
 
