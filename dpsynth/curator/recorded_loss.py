@@ -113,9 +113,13 @@ def record_loss(
     """
     if not parameters or not all(np.issubdtype(np.asarray(part).dtype, np.floating) for part in parameters):
         raise InvalidInput("a loss needs at least one parameter, and parameters are arrays of floating-point numbers")
+
+    def plain(*given: Any) -> Any:  # the recorder wants to see a function's arguments, and a method has one more
+        return loss(*given)
+
     arguments = (_tensors(parameters), torch.zeros(width, dtype=torch.float64), _tensors(auxiliary))
     try:
-        graph = make_fx(functionalize(grad(loss), remove="mutations"))(*arguments)
+        graph = make_fx(functionalize(grad(plain), remove="mutations"))(*arguments)
     except Exception as fault:
         raise InvalidInput(
             f"the loss cannot be recorded on a row of zeros ({type(fault).__name__}: {str(fault)[:300]}). It must "

@@ -6,7 +6,7 @@ same requests from that tape, with no data present. A generator that sees more t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.curator.gradient_queries import GradientSession, Loss, NoisyGradient, TrainingPlan
 from dpsynth.curator.queries import Grouping, MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
+
+Arrays = Sequence[NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,21 @@ class Recorder:
             self.tape.mu_squared = session.mu_squared
             self.tape.exchanges.append(Exchange(("within", str(budget), purpose), session.mu_squared))
             yield _RecordedSession(session, self.tape)
+
+    @contextmanager
+    def training(
+        self,
+        plan: TrainingPlan,
+        loss: Loss,
+        parameters: Arrays,
+        *,
+        auxiliary: Arrays = (),
+        purpose: str,
+    ) -> Iterator[GradientSession]:
+        inner = self._curator.training(plan, loss, parameters, auxiliary=auxiliary, purpose=purpose)  # type: ignore[attr-defined]
+        with inner as session:
+            self.tape.exchanges.append(Exchange(_training_request(plan, parameters, auxiliary, purpose), None))
+            yield _RecordedTraining(session, self.tape)
 
     def __getattr__(self, name: str) -> object:
         # A cheat may reach around the protocol; let it, so that the replay test and not this class catches it.
@@ -107,6 +125,25 @@ class _RecordedSession:
         return answer
 
 
+class _RecordedTraining:
+    def __init__(self, session: GradientSession, tape: Tape) -> None:
+        self._session = session
+        self._tape = tape
+
+    @property
+    def plan(self) -> TrainingPlan:
+        return self._session.plan
+
+    @property
+    def steps_left(self) -> int:
+        return self._session.steps_left
+
+    def noisy_gradient(self, parameters: Arrays, auxiliary: Arrays = ()) -> NoisyGradient:
+        answer = self._session.noisy_gradient(parameters, auxiliary)
+        self._tape.exchanges.append(Exchange(_gradient_request(parameters, auxiliary), answer))
+        return answer
+
+
 class Player:
     """A curator that has a tape and no data."""
 
@@ -139,6 +176,39 @@ class Player:
     def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
         self.next(("within", str(budget), purpose))
         yield _PlayedSession(self, self._tape.mu_squared)
+
+    @contextmanager
+    def training(
+        self,
+        plan: TrainingPlan,
+        loss: Loss,
+        parameters: Arrays,
+        *,
+        auxiliary: Arrays = (),
+        purpose: str,
+    ) -> Iterator[GradientSession]:
+        self.next(_training_request(plan, parameters, auxiliary, purpose))
+        yield _PlayedTraining(self, plan)
+
+
+class _PlayedTraining:
+    def __init__(self, player: Player, plan: TrainingPlan) -> None:
+        self._player = player
+        self._plan = plan
+        self._taken = 0
+
+    @property
+    def plan(self) -> TrainingPlan:
+        return self._plan
+
+    @property
+    def steps_left(self) -> int:
+        return self._plan.steps - self._taken
+
+    def noisy_gradient(self, parameters: Arrays, auxiliary: Arrays = ()) -> NoisyGradient:
+        answer: NoisyGradient = self._player.next(_gradient_request(parameters, auxiliary))
+        self._taken += 1
+        return answer
 
 
 class _PlayedSession:
@@ -191,3 +261,13 @@ def _select_request(
         dict(groupings or {}),
         count,
     )
+
+
+def _training_request(plan: TrainingPlan, parameters: Arrays, auxiliary: Arrays, purpose: str) -> tuple[object, ...]:
+    shapes = tuple(np.shape(array) for array in (*parameters, *auxiliary))
+    return ("training", plan, shapes, purpose)
+
+
+def _gradient_request(parameters: Arrays, auxiliary: Arrays) -> tuple[object, ...]:
+    """Return the request to the last bit: whoever mixes rows into parameters asks something else without them."""
+    return ("noisy_gradient", *(np.asarray(array, dtype=np.float64).tobytes() for array in (*parameters, *auxiliary)))
