@@ -2,12 +2,14 @@
 
 The claim of a certificate is proven by adding squared mu, or pure epsilons, exactly. The privacy-loss and the Renyi
 accountant reach their values on other ways, from the same list of events, and are here to find mistakes. Renyi values
-are looser: they may lie above the claim. The design note
+are looser: they may lie above the claim. What was charged to a position of a locked plan is proven by privacy-loss
+distributions as well, because its parameters were fixed before anything was seen. The design note
 `docs/design/accounting.md` shows that a right implementation always passes, and which mistakes are caught.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +20,7 @@ from dpsynth.accounting.budget import PrivacyBudget, epsilon_rounded_up
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
 from dpsynth.accounting.events import DpEvent, ExponentialDpEvent, SelfComposedDpEvent
 from dpsynth.accounting.gaussian_dp import epsilon_from_mu_squared
+from dpsynth.accounting.locked_plan import pays_for
 from dpsynth.accounting.zcdp import epsilon_from_rho
 from dpsynth.errors import AccountantsDisagree, InvalidInput
 
@@ -42,36 +45,52 @@ class Agreement:
 
     Attributes:
         gdp_epsilon: from exact sums of squared mu or of pure epsilons, whichever is smaller: the proof of the claim.
-            Where an event has no finite mu, from sums of rho in place of squared mu.
+            Where an event has no finite mu, from sums of rho in place of squared mu. Infinite where no sum is finite,
+            which only a plan allows.
         zcdp_epsilon: from exact sums of rho or of pure epsilons; looser.
         rdp_epsilon: from Renyi divergences; looser too.
         pld_epsilon: from privacy-loss distributions.
+        proven_epsilon: what proves the claim: `gdp_epsilon`, or for a plan `pld_epsilon`, if that is smaller.
     """
 
     gdp_epsilon: Decimal
     zcdp_epsilon: Decimal
     rdp_epsilon: Decimal
     pld_epsilon: Decimal
+    proven_epsilon: Decimal
 
 
-def cross_check(event: DpEvent, claim: PrivacyBudget) -> Agreement:
+def cross_check(event: DpEvent, claim: PrivacyBudget, *, planned: DpEvent | None = None) -> Agreement:
     """Return the cost of `event` at the delta of `claim` under four accountants that agree.
 
+    Args:
+        event: everything that was charged.
+        claim: what the certificate would say.
+        planned: the event at the position of a locked plan that pays for `event`; None where none does. It counts
+            whole, whatever part of it was used, and another method has to confirm its privacy losses.
+
     Raises:
-        AccountantsDisagree: the sums or the losses exceed the claim, or two accountants cannot both be right.
+        AccountantsDisagree: what proves the claim exceeds it, `planned` does not pay for `event`, or two accountants
+            cannot both be right.
         InvalidInput: some part of `event` is not supported.
     """
     # Both need SciPy, which is loaded where something is certified and not by everybody who imports the package.
     from dpsynth.accounting.pld import PldAccountant
     from dpsynth.accounting.rdp import RdpAccountant
 
+    if planned is not None:
+        if not pays_for(planned, [event]):
+            raise AccountantsDisagree("the planned event does not pay for what was charged")
+        event = planned
     cost, uncovered = cost_of(event), _cost_without_covers(event)
     summed, concentrated = _epsilon_of_sums(cost, claim.delta), _epsilon_of_sums(_without_mu(cost), claim.delta)
-    if summed is None or concentrated is None:
+    if planned is None and (summed is None or concentrated is None):
         raise AccountantsDisagree(
             "the sums of squared mu, of rho and of pure epsilon are all infinite, or the events' own deltas exceed the "
             "claim; the other accountants alone prove nothing"
         )
+    summed = math.inf if summed is None else summed
+    concentrated = math.inf if concentrated is None else concentrated
     renyi, losses = RdpAccountant().compose(event), PldAccountant().compose(event)
     rdp, pld = renyi.get_epsilon(claim.delta), losses.get_epsilon(claim.delta)
     found = f"the Renyi accountant finds epsilon {rdp:.6g}, the privacy-loss accountant {pld:.6g}"
@@ -85,15 +104,23 @@ def cross_check(event: DpEvent, claim: PrivacyBudget) -> Agreement:
     if rdp > _LARGEST_RATIO * pld + _SMALL:
         raise AccountantsDisagree(f"{found}; they should not be that far apart")
     _require_equal_divergence(event, renyi, losses)
-    _require_within_audit(event, claim.delta, pld)
-    if Fraction(summed) > Fraction(claim.epsilon):
-        raise AccountantsDisagree(f"{claim} is claimed, but the events cost epsilon {float(summed):.6g}; {found}")
+    audited = _is_within_audit(event, claim.delta, pld)
+    proven = summed if planned is None else min(summed, pld)
+    if proven > Fraction(claim.epsilon):
+        raise AccountantsDisagree(f"{claim} is claimed, but the events cost epsilon {float(proven):.6g}; {found}")
+    if min(summed, rdp) > Fraction(claim.epsilon) and not audited:
+        raise AccountantsDisagree(f"{found}; only the second is within {claim}, and no other method confirms it")
     return Agreement(
-        gdp_epsilon=epsilon_rounded_up(summed),
-        zcdp_epsilon=epsilon_rounded_up(concentrated),
-        rdp_epsilon=epsilon_rounded_up(rdp),
-        pld_epsilon=epsilon_rounded_up(min(pld, rdp, summed)),
+        gdp_epsilon=_rounded_up(summed),
+        zcdp_epsilon=_rounded_up(concentrated),
+        rdp_epsilon=_rounded_up(rdp),
+        pld_epsilon=_rounded_up(min(pld, rdp, summed)),
+        proven_epsilon=_rounded_up(proven),
     )
+
+
+def _rounded_up(epsilon: Fraction | float) -> Decimal:
+    return Decimal("Infinity") if epsilon == math.inf else epsilon_rounded_up(epsilon)
 
 
 def _epsilon_of_sums(cost: PrivacyCost, delta: Decimal) -> Fraction | float | None:
@@ -121,8 +148,8 @@ def _without_mu(cost: PrivacyCost) -> PrivacyCost:
     return PrivacyCost(cost.rho, cost.epsilon, cost.delta)
 
 
-def _require_within_audit(event: DpEvent, delta: Decimal, pld: float) -> None:
-    """Compare with an interval of another method, where every event has a law of its losses.
+def _is_within_audit(event: DpEvent, delta: Decimal, pld: float) -> bool:
+    """Compare with an interval of another method, and return whether there is one: where every event has a law.
 
     Above, a tenth of a percent is left for integer noise that the accountant smooths.
     """
@@ -131,13 +158,14 @@ def _require_within_audit(event: DpEvent, delta: Decimal, pld: float) -> None:
     try:
         audited = audit_epsilon(event, delta)
     except InvalidInput:
-        return
+        return False
     least = audited.lowest * (1 - RELATIVE_TOLERANCE) - ABSOLUTE_TOLERANCE
     if not least <= pld <= audited.highest * (1 + _SMOOTHED) + ABSOLUTE_TOLERANCE:
         raise AccountantsDisagree(
             f"the privacy-loss accountant finds epsilon {pld:.6g}, and an audit by another method one between "
             f"{audited.lowest:.6g} and {audited.highest:.6g}"
         )
+    return True
 
 
 def _require_equal_divergence(event: DpEvent, renyi: RdpAccountant, losses: PldAccountant) -> None:

@@ -102,15 +102,24 @@ class LockedPlan:
         """
         if not 0 <= position < len(self.events):
             raise InvalidInput(f"the plan has the positions 0 to {len(self.events) - 1}; asked for {position}")
-        planned, asked = simple_events(self.events[position]), simple_events(ComposedDpEvent(tuple(charged)))
-        extra = _cost([SelfComposedDpEvent(part, count) for part, count in (asked - planned).items()])
-        if extra == ZERO_COST:
-            return True
-        unused = (planned - asked).items()
-        mu_squared = sum((count * _shift_squared(part) for part, count in unused), Fraction(0))
-        rho = sum((count * part.rho for part, count in unused if isinstance(part, ZCDpEvent)), Fraction(0))
-        by_mu = extra.mu_squared is not None and extra.mu_squared <= mu_squared
-        return extra.delta == 0 and (by_mu or (extra.rho is not None and extra.rho <= rho))
+        return pays_for(self.events[position], charged)
+
+
+def pays_for(planned: DpEvent, charged: Sequence[DpEvent]) -> bool:
+    """Return whether everything in `charged` is part of one event of a plan; see `LockedPlan.covers`.
+
+    Raises:
+        InvalidInput: no accountant knows one of the events.
+    """
+    expected, asked = simple_events(planned), simple_events(ComposedDpEvent(tuple(charged)))
+    extra = _cost([SelfComposedDpEvent(part, count) for part, count in (asked - expected).items()])
+    if extra == ZERO_COST:
+        return True
+    unused = (expected - asked).items()
+    mu_squared = sum((count * _shift_squared(part) for part, count in unused), Fraction(0))
+    rho = sum((count * part.rho for part, count in unused if isinstance(part, ZCDpEvent)), Fraction(0))
+    by_mu = extra.mu_squared is not None and extra.mu_squared <= mu_squared
+    return extra.delta == 0 and (by_mu or (extra.rho is not None and extra.rho <= rho))
 
 
 def _total(events: tuple[DpEvent, ...], budget: PrivacyBudget) -> Fraction | float:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpsynth.accounting import pld, rdp
+from dpsynth.accounting import loss_audit, pld, rdp
 from dpsynth.accounting.agreement import cross_check
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import (
@@ -138,6 +138,87 @@ def test_one_event_too_many_is_caught() -> None:
 def test_what_no_exact_sum_proves_is_not_certified(event: DpEvent) -> None:
     with pytest.raises(AccountantsDisagree, match="prove nothing"):
         cross_check(event, PrivacyBudget(10, "1e-6"))
+
+
+TRAINING = SelfComposedDpEvent(PoissonSampledDpEvent(0.01, GaussianDpEvent(1.0)), 1000)
+STEP = PoissonSampledDpEvent(0.01, GaussianDpEvent(1.0))
+
+
+@pytest.mark.parametrize(
+    ("planned", "claim", "least"),
+    [
+        (TRAINING, PrivacyBudget("1.8284", "1e-5"), 1.82824),
+        (SelfComposedDpEvent(PoissonSampledDpEvent(0.04, GaussianDpEvent(1.1)), 500), PrivacyBudget(5, "1e-5"), 4.9047),
+        (ComposedDpEvent((TRAINING, LaplaceDpEvent(10.0))), PrivacyBudget(2, "1e-5"), 1.82824),
+        (PoissonSampledDpEvent(0.3, GaussianDpEvent(1.0)), PrivacyBudget(3, "1e-5"), 2.9215),
+    ],
+    ids=["training", "more training", "training and an answer", "one step"],
+)
+def test_a_plan_proves_by_losses_what_no_exact_sum_proves(planned: DpEvent, claim: PrivacyBudget, least: float) -> None:
+    with pytest.raises(AccountantsDisagree, match="prove nothing"):
+        cross_check(planned, claim)
+    found = cross_check(planned, claim, planned=planned)
+    assert found.gdp_epsilon == Decimal("Infinity")
+    assert least <= found.proven_epsilon == found.pld_epsilon <= claim.epsilon
+    assert found.rdp_epsilon >= found.pld_epsilon
+    with pytest.raises(AccountantsDisagree, match="is claimed, but the events cost"):
+        cross_check(planned, PrivacyBudget(Decimal(str(least)) * Decimal("0.99"), "1e-5"), planned=planned)
+
+
+def test_a_part_of_a_planned_event_is_certified_at_the_price_of_the_whole() -> None:
+    part, claim = SelfComposedDpEvent(STEP, 400), PrivacyBudget(2, "1e-5")
+    assert cross_check(part, claim, planned=TRAINING) == cross_check(TRAINING, claim, planned=TRAINING)
+    with pytest.raises(AccountantsDisagree, match="is claimed, but the events cost"):
+        cross_check(part, PrivacyBudget("1.5", "1e-5"), planned=TRAINING)
+
+
+@pytest.mark.parametrize(
+    "charged",
+    [
+        SelfComposedDpEvent(STEP, 1001),
+        SelfComposedDpEvent(PoissonSampledDpEvent(0.01, GaussianDpEvent(0.999)), 1000),
+        ComposedDpEvent((TRAINING, LaplaceDpEvent(1e6))),
+        NonPrivateDpEvent(),
+    ],
+    ids=["a step more", "less noise", "another answer", "unprotected"],
+)
+def test_what_a_planned_event_does_not_pay_for_is_not_certified(charged: DpEvent) -> None:
+    with pytest.raises(AccountantsDisagree, match="does not pay for"):
+        cross_check(charged, PrivacyBudget(10, "1e-5"), planned=TRAINING)
+
+
+def test_nothing_that_is_unprotected_is_certified_by_planning_it() -> None:
+    with pytest.raises(AccountantsDisagree):
+        cross_check(NonPrivateDpEvent(), PrivacyBudget(10, "1e-5"), planned=NonPrivateDpEvent())
+
+
+def test_sums_prove_a_plan_where_they_are_smaller() -> None:
+    claim = PrivacyBudget(1, "1e-6")
+    planned = selection_and_measurement(claim, rounds=20, selection=0.0)
+    found = cross_check(planned, claim, planned=planned)
+    assert found.proven_epsilon <= found.gdp_epsilon <= claim.epsilon
+
+
+@pytest.mark.parametrize(("module", "engine"), [(rdp, RdpAccountant), (pld, PldAccountant)], ids=["rdp", "pld"])
+def test_an_accountant_that_forgets_steps_of_a_plan_is_caught(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, engine: type[RdpAccountant] | type[PldAccountant]
+) -> None:
+    monkeypatch.setattr(module, engine.__name__, Forgetful(engine))
+    with pytest.raises(AccountantsDisagree):
+        cross_check(TRAINING, PrivacyBudget(2, "1e-5"), planned=TRAINING)
+
+
+def test_losses_alone_do_not_certify_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the audit nothing else is within the claim, and where both are off, so is the divergence of order two."""
+
+    def absent(event: DpEvent, delta: Decimal) -> None:
+        raise InvalidInput(f"no law of {event!r} at {delta}")
+
+    monkeypatch.setattr(loss_audit, "audit_epsilon", absent)
+    with pytest.raises(AccountantsDisagree, match="no other method confirms it"):
+        cross_check(TRAINING, PrivacyBudget("1.83", "1e-5"), planned=TRAINING)
+    found = cross_check(TRAINING, PrivacyBudget(3, "1e-5"), planned=TRAINING)
+    assert found.pld_epsilon < found.rdp_epsilon < 3
 
 
 def test_deltas_of_events_beyond_the_claim_are_caught() -> None:
