@@ -19,7 +19,7 @@ def print_account(account: DatasetAccount) -> None:
     _print_fact("spent", account.spent)
     _print_fact("left", account.left)
     if account.overspent:
-        OUT.print(f"    [bold red]overspent[/] {escape(account.overspent)}", soft_wrap=True)
+        OUT.print(f"    [bold red]{'OVER':<9}[/]{escape(account.overspent)}", soft_wrap=True)
     _print_terms(account)
     if not account.releases:
         OUT.print("  no release yet")
@@ -48,7 +48,7 @@ def _print_terms(account: DatasetAccount) -> None:
 
 def _print_release(line: ReleaseLine, notes: list[NoteLine], *, on: str) -> None:
     asked = "" if line.questions is None else f", questions asked: {line.questions}"
-    seeded = "" if line.certifiable else ", seeded noise: never certifiable"
+    seeded = "" if line.certifiable or line.declared else ", seeded noise: never certifiable"
     OUT.print(f"\n  [bold]{line.release[:12]}[/]  {_moment(line.time)}", end="")
     OUT.print(f" by {line.by}: {line.purpose}", markup=False)
     _print_fact("data set", on)

@@ -8,49 +8,30 @@ from typing import Annotated
 
 import typer
 
-from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.cli import ledger_renewal
 from dpsynth.cli.console import OUT, print_json
+from dpsynth.cli.key_files import public_key as read_public_key
+from dpsynth.cli.key_files import signing_key
 from dpsynth.cli.ledger_account import print_account
 from dpsynth.cli.ledger_files import audit, export
+from dpsynth.cli.ledger_import import import_spend
+from dpsynth.cli.ledger_terms import JsonOption, LedgerOption, budget, link, plans
 from dpsynth.cli.places import default_ledger_url, open_ledger
 from dpsynth.errors import InvalidInput
+from dpsynth.ledger import load_or_create_key
 from dpsynth.ledger.store import is_postgres, make_store
 from dpsynth.oversight.account import accounts
 from dpsynth.oversight.requests import requests_in
 from dpsynth.oversight.timeline import Period, timeline
 from dpsynth.oversight.what_if import what_if as outlook
-from dpsynth.schema.validation import DATASET_ID
 
 app = typer.Typer(help="See and set what may be spent on a data set.", no_args_is_help=True)
 
-LedgerOption = Annotated[str | None, typer.Option(help="Ledger; DPSYNTH_LEDGER or the user's own ledger if not given.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@app.command()
-def budget(
-    dataset: Annotated[str, typer.Argument(help="Data set id, as the schema declares it.")],
-    epsilon: Annotated[str, typer.Option(help="Epsilon for all releases of this data set together, for ever.")],
-    delta: Annotated[str, typer.Option(help="Delta for all of them together.")],
-    event_delta: Annotated[
-        str, typer.Option(help="Part of delta for finding private categories, such as half of it; 0 allows none.")
-    ] = "0",
-    ledger: LedgerOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Set the budget of a data set, once; it cannot be changed afterwards."""
-    if not DATASET_ID.fullmatch(dataset):
-        raise InvalidInput(
-            "a data set id has letters, digits, '.', '_' and '-' and starts with a letter or digit; use the one in the "
-            "schema (dpsynth.dataset, or name)"
-        )
-    whole = PrivacyBudget(epsilon, delta)
-    with open_ledger(ledger) as books:
-        books.set_budget(dataset, whole, event_delta=event_delta)
-        if as_json:
-            print_json(accounts(books, dataset)[0].to_json())
-            return
-        OUT.print(f"data set '{dataset}': budget {whole}, for ever. Left: {books.remaining(dataset)}.", markup=False)
+app.command("budget")(budget)
+app.command("link")(link)
+app.add_typer(plans, name="plan")
+app.add_typer(ledger_renewal.app, name="renew")
+app.command("import-spend")(import_spend)
 
 
 @app.command()
@@ -145,10 +126,36 @@ def what_if(
 
 
 @app.command()
-def verify(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
-    """Read the whole ledger again and check digests, chain, order of entries and budgets."""
+def sign(
+    key: Annotated[
+        Path | None, typer.Option(help="Private key (PEM), best of somebody who cannot write the ledger.")
+    ] = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Vouch for the last entry, and so for all before it, with a key; that of DPSYNTH_HOME if none is given."""
+    signer = load_or_create_key() if key is None else signing_key(key)
     with open_ledger(ledger, create=False) as books:
-        head = books.verify()
+        head = books.sign_head(signer)
+    if as_json:
+        said = {"index": head.index, "digest": head.digest, "key": signer.public_hex, "signed_by": signer.key_id}
+        print_json(said)
+    else:
+        OUT.print(f"entry {head.index} and all before it are signed by the key {signer.public_hex[:16]}")
+
+
+@app.command()
+def verify(
+    public_key: Annotated[
+        Path | None, typer.Option(help="Public key (PEM) that has to have signed a head, got from elsewhere.")
+    ] = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the whole ledger again and check digests, chain, order of entries, budgets and signatures."""
+    pem = None if public_key is None else read_public_key(public_key)
+    with open_ledger(ledger, create=False) as books:
+        head = books.verify(public_key=pem)
     if as_json:
         print_json({"verified": True, "index": head.index, "digest": head.digest})
     else:

@@ -35,6 +35,7 @@ class ReleaseLine:
         questions: how many questions were asked of the rows; None before it is settled, or where nobody knows.
         certifiable: whether its noise came from a source that a certificate may rest on.
         cost: what counts for it now, in numbers; None: infinite.
+        declared: whether it is a spend of another tool that was written down afterwards.
         share: which part of the budget that is; None where it is infinite or there is no budget.
         ticket: where it was decided, as the user's own files name it.
         legal_basis: of the processing, in words.
@@ -54,6 +55,7 @@ class ReleaseLine:
     state: str
     questions: int | None
     certifiable: bool
+    declared: bool
     cost: Mapping[str, float | None]
     share: float | None
     ticket: str
@@ -301,6 +303,7 @@ def _line(
         state=state,
         questions=questions,
         certifiable=reserve.certifiable,
+        declared=record.state is ReservationState.DECLARED,
         cost=cost_to_json(record.cost),
         share=None if currency is None else _share_of(record, currency),
         ticket=reserve.ticket,

@@ -103,7 +103,7 @@ def _releases(account: DatasetAccount) -> str:
     rows = "".join(
         f"<tr><th scope='row'><code>{escape(line.release[:12])}</code></th><td class='t'>{_moment(line.time)}</td>"
         f"<td>{escape(line.by)}</td><td>{escape(_why(line, several=several))}</td><td>{escape(line.asked)}</td>"
-        f"<td>{escape(line.state)}{'' if line.certifiable else '; seeded noise'}</td>"
+        f"<td>{escape(line.state)}{'' if line.certifiable or line.declared else '; seeded noise'}</td>"
         f"<td class='n'>{percent(line.share)}</td></tr>"
         for line in reversed(account.releases)
     )

@@ -41,11 +41,20 @@ class ReleaseRequest:
         name: what to call it.
         asked: the request in words.
         event: what it would reserve.
+        count: how many releases it is, each of them an equal part of `event`.
     """
 
     name: str
     asked: str
     event: DpEvent
+    count: int = 1
+
+    @property
+    def single_events(self) -> tuple[DpEvent, ...]:
+        """What each of its releases would reserve by itself."""
+        if self.count > 1 and isinstance(self.event, SelfComposedDpEvent):
+            return (self.event.event,) * self.count
+        return (self.event,)
 
 
 RequestLike: TypeAlias = ReleaseRequest | PrivacyBudget | DpEvent | str | Mapping[str, object] | tuple[object, object]
@@ -129,7 +138,7 @@ def _from_mapping(given: Mapping[str, object], place: str) -> ReleaseRequest:
     asked, event = _read(told)
     if count != 1:
         asked, event = f"{count} times {asked}", SelfComposedDpEvent(event, count)
-    return ReleaseRequest(name, asked, event)
+    return ReleaseRequest(name, asked, event, count)
 
 
 def _read(told: Mapping[str, object]) -> tuple[str, DpEvent]:
