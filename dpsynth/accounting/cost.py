@@ -105,7 +105,12 @@ def cost_of(event: DpEvent) -> PrivacyCost:
 
 
 def _up(amount: Fraction, resolution: int = _AMOUNT_RESOLUTION) -> Fraction:
-    return Fraction(math.ceil(amount * resolution), resolution)
+    return _ratio_up(amount.numerator, amount.denominator, resolution)
+
+
+def _ratio_up(over: int, under: int, resolution: int = _AMOUNT_RESOLUTION) -> Fraction:
+    # Whole numbers all the way: a ledger asks for the costs of a hundred thousand events at every opening.
+    return Fraction(-(-over * resolution // under), resolution)
 
 
 def _sum(one: Fraction | None, other: Fraction | None) -> Fraction | None:
@@ -117,9 +122,10 @@ def _cost_of_concentrated(
 ) -> PrivacyCost:
     match event:
         case GaussianDpEvent(noise_multiplier):
-            return _gaussian(1 / Fraction(noise_multiplier) ** 2)
+            over, under = noise_multiplier.as_integer_ratio()
+            return _gaussian(under**2, over**2)
         case GdpEvent(mu_squared):
-            return _gaussian(mu_squared)
+            return _gaussian(mu_squared.numerator, mu_squared.denominator)
         case DiscreteGaussianDpEvent(variance, squared_sensitivity):
             rho = squared_sensitivity / (2 * variance)
         case ZCDpEvent():
@@ -129,8 +135,8 @@ def _cost_of_concentrated(
     return PrivacyCost(_up(rho), None, _NOTHING) if rho else ZERO_COST
 
 
-def _gaussian(mu_squared: Fraction) -> PrivacyCost:
-    exact = _up(mu_squared)
+def _gaussian(over: int, under: int) -> PrivacyCost:
+    exact = _ratio_up(over, under)
     return PrivacyCost(exact / 2, None, _NOTHING, exact) if exact else ZERO_COST
 
 
@@ -143,7 +149,8 @@ def _cost_of_pure(
         case DiscreteLaplaceDpEvent(scale, sensitivity):
             return _pure(sensitivity / scale)
         case ExponentialDpEvent(epsilon):
-            return _concentrated(_up(epsilon * epsilon / 8), _up(epsilon), _NOTHING, mu_squared_of_range(epsilon))
+            rho = _ratio_up(epsilon.numerator**2, 8 * epsilon.denominator**2)
+            return _concentrated(rho, _up(epsilon), _NOTHING, mu_squared_of_range(epsilon))
         case ApproximateDpEvent(epsilon, delta):
             return _pure(Fraction(epsilon), Fraction(delta))
         case _:
@@ -166,7 +173,7 @@ def _pure(epsilon: Fraction, delta: Fraction = _NOTHING) -> PrivacyCost:
 
 
 def _concentrated(rho: Fraction, epsilon: Fraction, delta: Fraction, mu_squared: Fraction | None) -> PrivacyCost:
-    least = rho if mu_squared is None else min(rho, mu_squared / 2)
+    least = rho if mu_squared is None or mu_squared >= 2 * rho else mu_squared / 2
     return PrivacyCost(least, epsilon, delta, mu_squared)
 
 

@@ -21,7 +21,7 @@ from dpsynth.errors import InvalidInput, LedgerCorrupted
 JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
 
 _DEEPEST = 50
-_LEAST, _MOST = Fraction(1, 10**30), Fraction(10**30)
+_MOST = 10**30
 _LARGEST_COUNT = 10**18
 _WRITTEN_FRACTION = re.compile(r"\d{1,400}(/[1-9]\d{0,399})?", re.ASCII)
 
@@ -39,9 +39,11 @@ def _keep_fraction(event: object, name: str, *, zero_allowed: bool = False) -> N
     value = getattr(event, name)
     if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
         raise InvalidInput(f"{name} must be a fraction, not a {type(value).__name__}")
-    if not (_LEAST <= value <= _MOST or (zero_allowed and value == 0)):
+    over, under = value.numerator, value.denominator
+    if not (under <= over * _MOST and over <= under * _MOST) and not (zero_allowed and over == 0):
         raise InvalidInput(f"{name} must lie between 1e-30 and 1e30{', or be 0' if zero_allowed else ''}")
-    object.__setattr__(event, name, Fraction(value))
+    if type(value) is not Fraction:
+        object.__setattr__(event, name, Fraction(value))
 
 
 def _require_count(event: object, name: str) -> None:
@@ -351,4 +353,5 @@ def _plain(number: Decimal) -> str:
 def _fraction(written: object) -> Fraction:
     if not isinstance(written, str) or not _WRITTEN_FRACTION.fullmatch(written):
         raise ValueError("not a fraction")
-    return Fraction(written)
+    above, _, below = written.partition("/")
+    return Fraction(int(above), int(below or 1))

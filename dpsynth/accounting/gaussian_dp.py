@@ -107,8 +107,9 @@ def mu_squared_of_range(epsilon: Fraction) -> Fraction | None:
     if epsilon == 0:
         return Fraction(0)
     mu = -2 * _STANDARD_NORMAL.inv_cdf(1 / (1 + math.exp(float(epsilon) / 2)))
-    upper = Fraction(mu + _ARITHMETIC * (1 + mu))
-    return math.ceil(upper * upper / MU_SQUARED_RESOLUTION) * MU_SQUARED_RESOLUTION
+    over, under = (mu + _ARITHMETIC * (1 + mu)).as_integer_ratio()
+    units = MU_SQUARED_RESOLUTION.denominator
+    return Fraction(-(-(over**2) * units // under**2), units)
 
 
 def range_of_mu_squared(mu_squared: Fraction) -> Fraction:
