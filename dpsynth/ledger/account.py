@@ -97,6 +97,11 @@ class Account:
         """All reservations in full, settled ones at what they really cost, void ones at nothing."""
         return self._sum.total
 
+    @property
+    def gaussian_part(self) -> tuple[float, float] | None:
+        """Pure epsilon and squared mu of `spent`, as floats, infinite where there is none; None beside a delta."""
+        return self._sum.gaussian_part
+
     def refusal(self, entry: Statement) -> str | None:
         """Return why `entry` may not follow, in words; None where it may.
 

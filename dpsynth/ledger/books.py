@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.errors import InvalidInput, LedgerCorrupted
 from dpsynth.ledger.account import Account
 from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
-from dpsynth.ledger.curve import curve_agrees
+from dpsynth.ledger.curve import curve_agrees, plainly_agrees
 from dpsynth.ledger.entry import LedgerEntry, read_entry, require_canonical, require_digest
 from dpsynth.ledger.reservation_record import ReservationRecord
 from dpsynth.ledger.signed_heads import refusal_of_signature
@@ -129,7 +129,7 @@ class Books:
         """
         curve, accounts = entry.curve or {}, self.accounts_of(entry.dataset)
         if len(curve) != len(accounts) or not all(
-            account.name in curve and curve_agrees(curve[account.name], account.spent) for account in accounts
+            _is_true_of(account, curve.get(account.name)) for account in accounts
         ):
             raise LedgerCorrupted(f"entry {entry.index} states another cost than its events have")
 
@@ -188,6 +188,13 @@ class Books:
             if account.is_declared and not account.records:
                 # It had a budget before anybody could know that it is no data set.
                 self.links.pop(name, None)
+
+
+def _is_true_of(account: Account, stated: Mapping[str, str] | None) -> bool:
+    if stated is None:
+        return False
+    part = account.gaussian_part
+    return (part is not None and plainly_agrees(stated, *part)) or curve_agrees(stated, account.spent)
 
 
 def checked_books(rows: Iterable[StoredEntry]) -> Books:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import rfc8785
 
@@ -23,6 +23,20 @@ GENESIS = "0" * 64
 _DIGEST = re.compile("[0-9a-f]{64}")
 _PLAIN = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), sort_keys=True)
 _LONG_NUMBER = re.compile(r"[:,\[]-?[0-9]{16}")
+
+
+def _short_number(digits: str) -> int:
+    if len(digits) > _SHORT:
+        raise ValueError("RFC 8785 decides how long numbers are spelled")
+    return int(digits)
+
+
+def _no_number(digits: str) -> NoReturn:
+    raise ValueError(f"{digits[:20]} is no whole number")
+
+
+_SHORT = 15
+_PLAIN_READING = json.JSONDecoder(parse_int=_short_number, parse_float=_no_number, parse_constant=_no_number)
 
 
 class Head(NamedTuple):
@@ -52,6 +66,12 @@ def canonical_json(content: Mapping[str, JsonValue]) -> str:
         InvalidInput: a number beyond 2**53 or text that is not Unicode, which JSON cannot hold exactly.
     """
     try:
+        plain = _PLAIN.encode(content)
+        if plain.isascii() and _PLAIN_READING.decode(plain) == content:
+            return plain
+    except (TypeError, ValueError, RecursionError):
+        pass  # what the standard library might spell in another way
+    try:
         return rfc8785.dumps(dict(content)).decode()
     except rfc8785.CanonicalizationError as fault:
         raise InvalidInput("this cannot be stored: it holds a number or text that JSON cannot hold exactly") from fault
@@ -69,6 +89,20 @@ def is_canonical(spelled: str, content: Mapping[str, JsonValue]) -> bool:
         return canonical_json(content) == spelled
     except InvalidInput:
         return False
+
+
+def is_canonical_and_full(spelled: str) -> bool:
+    """Whether `spelled` is a JSON object in the one spelling, seen without RFC 8785, all of whose values are not empty.
+
+    It holds short whole numbers, text and truth values only. False says nothing: such content may be canonical too.
+    """
+    try:
+        content = _PLAIN_READING.decode(spelled)
+    except (ValueError, RecursionError):
+        return False
+    return (
+        isinstance(content, dict) and all(content.values()) and spelled.isascii() and _PLAIN.encode(content) == spelled
+    )
 
 
 def content_digest_of(content: str) -> str:

@@ -24,6 +24,10 @@ _PLAINLY = 1e-5
 _LARGEST = 700.0
 _ROOT = math.sqrt(2)
 
+_NOWHERE = (math.inf, -math.inf)
+_PLAIN: dict[tuple[str, str], tuple[float, float]] = {}
+_MOST_PLAIN = 2**16
+
 
 def curve_of(spent: PrivacyCost) -> dict[str, str]:
     """Return the smallest epsilon that the sums of `spent` prove at each delta, rounded up; none where there is none.
@@ -40,20 +44,32 @@ def curve_of(spent: PrivacyCost) -> dict[str, str]:
 
 
 def curve_agrees(stated: Mapping[str, str], spent: PrivacyCost) -> bool:
-    """Return whether `stated` is `curve_of(spent)`, up to a step of the last decimal.
-
-    Every entry is asked for at every opening, so it first asks whether each number is plainly enough and one step less
-    plainly too little, which takes a fiftieth of the time; where that is not plain, the curve is computed.
-    """
-    if spent.mu_squared is not None and not spent.delta and stated.keys() == DELTAS.keys():
-        pure = math.inf if spent.epsilon is None else float(spent.epsilon)
-        mu = math.sqrt(spent.mu_squared)
-        if mu and all(_is_plain(float(stated[name]), pure, mu, delta) for name, delta in _DELTAS.items()):
-            return True
+    """Return whether `stated` is `curve_of(spent)`, up to a step of the last decimal."""
     computed = curve_of(spent)
     return stated.keys() == computed.keys() and all(
         abs(float(epsilon) - float(computed[name])) <= 1.5 * _STEP for name, epsilon in stated.items()
     )
+
+
+def plainly_agrees(stated: Mapping[str, str], pure: float, mu_squared: float) -> bool:
+    """Return whether `stated` is plainly the curve of a pure epsilon and a squared mu, without a delta.
+
+    Every entry is asked for at every opening, so this asks whether each number is plainly enough and one step less
+    plainly too little, which takes a fiftieth of the time; where it is not plain, `curve_agrees` decides.
+    """
+    if not 0 < mu_squared < math.inf or stated.keys() != DELTAS.keys():
+        return False
+    for name, delta in _DELTAS.items():
+        written = stated[name]
+        # More mu needs more epsilon: what is plain at two values is plain between them. Numbers come back many times.
+        least, most = _PLAIN.get((name, written), _NOWHERE)
+        if least <= mu_squared <= most and float(written) < pure:
+            continue
+        if not _is_plain(float(written), pure, math.sqrt(mu_squared), delta):
+            return False
+        if len(_PLAIN) < _MOST_PLAIN:
+            _PLAIN[name, written] = (min(least, mu_squared), max(most, mu_squared))
+    return True
 
 
 def _epsilon(spent: PrivacyCost, left: Fraction) -> Fraction | float | None:
@@ -73,12 +89,12 @@ def _converted(mu_squared: Fraction, left: Fraction) -> Fraction | float:
     mu = math.sqrt(mu_squared)
     if mu == 0:
         return 0.0
-    least, most = 0.0, max(1.0, mu * mu)
-    while _delta(most, mu) > left and most < _LARGEST:
+    least, most, allowed = 0.0, max(1.0, mu * mu), float(left)
+    while _delta(most, mu) > allowed and most < _LARGEST:
         least, most = most, 2 * most
     while most - least > _STEP / 1e5 * max(1.0, most):
         middle = (least + most) / 2
-        least, most = (middle, most) if _delta(middle, mu) > left else (least, middle)
+        least, most = (middle, most) if _delta(middle, mu) > allowed else (least, middle)
     steps = math.ceil(most / _STEP)
     for more in range(3):
         if delta_from_mu_squared(mu_squared, (steps + more) * _STEP) <= left:
@@ -87,9 +103,20 @@ def _converted(mu_squared: Fraction, left: Fraction) -> Fraction | float:
 
 
 def _is_plain(epsilon: float, pure: float, mu: float, delta: float) -> bool:
-    if not 0 <= epsilon < pure or _delta(epsilon, mu) > delta * (1 - _PLAINLY):
+    if not 0 <= epsilon < min(pure, _LARGEST):
         return False
-    return epsilon == 0 or _delta(max(0.0, epsilon - _STEP), mu) >= delta * (1 + _PLAINLY)
+    centre, half = epsilon / mu, mu / 2
+    above, grown = math.erfc((centre + half) / _ROOT), math.exp(epsilon)
+    enough = (math.erfc((centre - half) / _ROOT) - grown * above) / 2
+    if enough > delta * (1 - _PLAINLY):
+        return False
+    if epsilon == 0:
+        return True
+    # The delta is convex in exp(epsilon), and -above / 2 is its slope there: one step less needs at least so much.
+    less = epsilon - _STEP if epsilon > _STEP else 0.0
+    least = enough - grown * math.expm1(less - epsilon) * above / 2
+    needed = delta * (1 + _PLAINLY)
+    return least >= needed or _delta(less, mu) >= needed
 
 
 def _delta(epsilon: float, mu: float) -> float:

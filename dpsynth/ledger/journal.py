@@ -16,7 +16,7 @@ from dpsynth.errors import LedgerCorrupted, LedgerError, LedgerUnavailable
 from dpsynth.ledger.books import Books, audited_books, checked_books
 from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
 from dpsynth.ledger.curve import curve_of
-from dpsynth.ledger.entry import LedgerEntry, entry_after
+from dpsynth.ledger.entry import LedgerEntry, entry_and_row_after
 from dpsynth.ledger.known_heads import KnownHead
 from dpsynth.ledger.statement import Statement
 from dpsynth.ledger.store import LedgerStore, StoreTransaction
@@ -64,8 +64,8 @@ class JournalWriter:
         spent = self.books.spent_after(statement)
         if spent:
             statement = replace(statement, curve={name: curve_of(cost) for name, cost in spent.items()})
-        entry = entry_after(self.books.head, statement)
-        self._transaction.append(entry.stored())
+        entry, row = entry_and_row_after(self.books.head, statement)
+        self._transaction.append(row)
         self.books.post(entry)
         return entry
 
@@ -101,6 +101,13 @@ class Journal:
         with self._guard():
             self._catch_up(self._store.rows)
             return self._books
+
+    def reading_with_rows(self) -> tuple[Books, list[StoredEntry]]:
+        """Return the books and all rows of which they are made; do not change them."""
+        with self._guard():
+            rows = self._store.rows(1)
+            self._catch_up(lambda from_index: rows[from_index - 1 :])
+            return self._books, rows
 
     @contextmanager
     def writing(self) -> Iterator[JournalWriter]:

@@ -233,7 +233,8 @@ class LedgerReading:
         Raises:
             LedgerError: there is no such release.
         """
-        return extract_of(self.entries(), release_id)
+        books, rows = self._journal.reading_with_rows()
+        return extract_of(books.entries, release_id, rows)
 
     def _accounts(self, dataset: str) -> tuple[Account, ...]:
         return self._journal.reading().accounts_of(dataset)

@@ -12,6 +12,7 @@ from dpsynth.accounting.events import DpEvent
 from dpsynth.ledger.running_total import RunningTotal
 from dpsynth.ledger.statement import Statement
 
+_EPSILON, _MU_SQUARED = 1, 2
 _NOTHING = Fraction(0)
 _REMEMBERED = 2**17
 
@@ -54,17 +55,21 @@ class RunningCost:
         for slot, (old, new) in enumerate(pairs):
             if old is None:
                 self._unbounded[slot] -= 1
-            else:
-                self._finite[slot].take(old)
             if new is None:
                 self._unbounded[slot] += 1
                 self._ever_unbounded[slot] = True
-            else:
-                self._finite[slot].add(new)
-            self._finite[slot].mark()
-        self._finite[-1].take(before.delta)
-        self._finite[-1].add(after.delta)
-        self._finite[-1].mark()
+            self._finite[slot].exchange(_NOTHING if old is None else old, _NOTHING if new is None else new)
+        self._finite[-1].exchange(before.delta, after.delta)
+
+    @property
+    def gaussian_part(self) -> tuple[float, float] | None:
+        """Pure epsilon and squared mu now, as floats, infinite where there is none; None where delta is not zero."""
+        if self._finite[-1]:
+            return None
+        epsilon, mu_squared = (
+            math.inf if self._unbounded[slot] else float(self._finite[slot]) for slot in (_EPSILON, _MU_SQUARED)
+        )
+        return epsilon, mu_squared
 
     def after(self, before: PrivacyCost, after: PrivacyCost) -> PrivacyCost:
         """Return what `total` would be after `exchange`; nothing is changed."""
@@ -103,7 +108,7 @@ def is_at_most(actual: PrivacyCost, reserved: PrivacyCost) -> bool:
         (actual.mu_squared, reserved.mu_squared),
         (actual.delta, reserved.delta),
     )
-    return all(most is None or (amount is not None and amount <= most) for amount, most in pairs)
+    return all(most is None or (amount is not None and _is_least(amount, most)) for amount, most in pairs)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -112,9 +117,16 @@ def cost_of_event(event: DpEvent) -> PrivacyCost:
     return cost_of(event)
 
 
+def _is_least(amount: Fraction, most: Fraction) -> bool:
+    # As `amount <= most`, without asking what kinds of numbers they are; asked about every SETTLE at every opening.
+    return amount.numerator * most.denominator <= most.numerator * amount.denominator
+
+
 def _sum(amounts: Sequence[Fraction | None]) -> Fraction | None:
-    if None in amounts:
-        return None
-    denominator = math.lcm(*(amount.denominator for amount in amounts if amount is not None))
-    units = (amount.numerator * (denominator // amount.denominator) for amount in amounts if amount is not None)
-    return Fraction(sum(units), denominator)
+    ratios = []
+    for amount in amounts:
+        if amount is None:
+            return None
+        ratios.append(amount.as_integer_ratio())
+    denominator = math.lcm(*[under for _, under in ratios])
+    return Fraction(sum([over * (denominator // under) for over, under in ratios]), denominator)

@@ -39,6 +39,25 @@ class RunningTotal:
         self._scale_to(amount.denominator)
         self._numerator -= amount.numerator * (self._denominator // amount.denominator)
 
+    def exchange(self, before: Fraction, after: Fraction) -> None:
+        """Take `before`, add `after` and `mark`, in one step."""
+        if before is not after:
+            less, of_less = before.as_integer_ratio()
+            more, of_more = after.as_integer_ratio()
+            if self._denominator % of_less or self._denominator % of_more:
+                self._scale_to(math.lcm(of_less, of_more))
+            self._numerator += more * (self._denominator // of_more) - less * (self._denominator // of_less)
+        if self._numerator > self._largest:
+            self._largest = self._numerator
+
+    def __bool__(self) -> bool:
+        """Whether the sum is not zero."""
+        return self._numerator != 0
+
+    def __float__(self) -> float:
+        """Return the sum now, rounded to the nearest float."""
+        return self._numerator / self._denominator
+
     def mark(self) -> None:
         """Remember the sum as it is now for `largest`."""
         self._largest = max(self._largest, self._numerator)

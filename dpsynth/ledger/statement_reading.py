@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from sys import intern
 from typing import Any
 
 from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
-from dpsynth.accounting.events import DpEvent, event_from_json
+from dpsynth.accounting.events import event_from_json
 from dpsynth.accounting.filter import FilterKind
 from dpsynth.ledger.statement import (
     ALWAYS,
@@ -36,8 +37,15 @@ _FIRST_KEYS = frozenset(
 
 _PERHAPS = frozenset(_TEXTS) | {"reservation", "budget", "charges", "populations", "curve", "signatures"}
 
-_EVENTS: dict[str, DpEvent] = {}
-_MOST_EVENTS = 2**17
+_KINDS = {kind.value: kind for kind in EntryKind}
+
+_FORMS: dict[tuple[object, ...], tuple[str, ...]] = {}
+_MOST_FORMS = 2**10
+
+_CHARGES: dict[object, Charge] = {}
+_MOST_CHARGES = 2**17
+_CHARGE_KEYS = {"purpose", "event"}
+_TEXT_ALONE = frozenset({str})
 
 _BUDGET_KEYS = frozenset({"epsilon", "delta", "event_delta", "policy"})
 
@@ -61,33 +69,53 @@ def said_in(content: object) -> dict[str, Any]:
     Raises:
         ValueError: the content is of another format, or a field is missing, unknown or has another form.
     """
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         raise ValueError("not a statement of a known format")  # noqa: TRY004  one kind of error for every wrong form
-    given, version = frozenset(content), content.get("format")
-    if type(version) is not int or version not in {1, 2} or "kind" not in given:
+    kind, version = content.get("kind"), content.get("format")
+    if type(version) is not int or version not in {1, FORMAT} or type(kind) is not str:
         raise ValueError("not a statement of a known format")
-    kind = EntryKind(_text(content, "kind"))
-    if version == 1 and (given != _FIRST_KEYS or kind not in FIRST_KINDS):
-        raise ValueError("not a statement of format 1")
-    if version == FORMAT and not ALWAYS <= given <= _ALLOWED[kind]:
-        raise ValueError("not a statement of format 2")
-    # Only what is there: most entries leave most fields out, and an opening reads a hundred thousand of them.
-    said: dict[str, Any] = {key: _text(content, key) for key in _TEXTS if key in given}
-    if content.get("budget") is not None:
-        said |= _terms_from_json(content["budget"], version)
-    said |= {name: read(content[name]) for name, read in _READERS.items() if name in given}
+    form = (kind, version, *content, *map(type, content.values()))
+    names = _FORMS.get(form)
+    if names is None:
+        _require_form(content, kind, version)
+        # The names of fields themselves and not just equal text: Python finds arguments by them several times faster.
+        names = tuple(map(intern, content))
+        if len(_FORMS) < _MOST_FORMS:
+            _FORMS[form] = names
+    said: dict[str, Any] = dict(zip(names, content.values(), strict=True))
+    said["kind"] = _KINDS[kind]
+    for name in _DEEPER:
+        if name in said:
+            said[name] = _READERS[name](said[name])
+    if "budget" in said:
+        said |= _terms_from_json(said["budget"], version)
     if version == 1:
         said["software_sha256"] = ""
-    return said | {
-        "kind": kind,
-        "reservation": _optional_index(content.get("reservation")),
-        "certifiable": _truth(content["certifiable"]),
-        "format": version,
-    }
+    return said
+
+
+def _require_form(content: Mapping[str, object], kind: str, version: int) -> None:
+    """Check what follows from kind, format, keys and types of values alone; it is checked once for each of them.
+
+    Raises:
+        ValueError: such a statement does not exist.
+    """
+    given = frozenset(content)
+    if version == 1 and (given != _FIRST_KEYS or EntryKind(kind) not in FIRST_KINDS):
+        raise ValueError("not a statement of format 1")
+    if version == FORMAT and not ALWAYS <= given <= _ALLOWED[EntryKind(kind)]:
+        raise ValueError("not a statement of format 2")
+    for key in _TEXTS:
+        if key in given:
+            _text(content, key)
+    _truth(content["certifiable"])
+    _optional_index(content.get("reservation"))
 
 
 def _terms_from_json(data: object, version: int) -> dict[str, Any]:
     """Return the fields of a statement that a budget fills."""
+    if data is None:
+        return {"budget": None}
     if not isinstance(data, Mapping) or frozenset(data) - {"filter", "approvers"} != _BUDGET_KEYS:
         raise ValueError("a budget is epsilon, delta, event_delta, a policy and perhaps a filter and approvers")
     if version == 1 and ("approvers" in data or data["policy"] != BudgetPolicy.ADAPTIVE):
@@ -102,16 +130,20 @@ def _terms_from_json(data: object, version: int) -> dict[str, Any]:
 
 
 def _charge_from_json(data: object) -> Charge:
-    if not isinstance(data, Mapping) or data.keys() != {"purpose", "event"}:
+    if not isinstance(data, dict) or data.keys() != _CHARGE_KEYS:
         raise ValueError("a charge is a purpose and an event")
-    # A ledger is full of equal events; they are found again by every letter, which also tells 1 from true.
-    spelled = repr(data["event"])
-    event = _EVENTS.get(spelled)
-    if event is None:
-        event = event_from_json(data["event"])
-        if len(_EVENTS) < _MOST_EVENTS:
-            _EVENTS[spelled] = event
-    return Charge(_text(data, "purpose"), event)
+    # A ledger is full of equal charges; they are found again by every letter, which also tells 1 from true.
+    event = data["event"]
+    if type(event) is dict and _TEXT_ALONE.issuperset(map(type, event.values())):
+        spelled: object = (data["purpose"], *event, *event.values())
+    else:
+        spelled = repr(data)
+    charge = _CHARGES.get(spelled)
+    if charge is None:
+        charge = Charge(_text(data, "purpose"), event_from_json(event))
+        if len(_CHARGES) < _MOST_CHARGES:
+            _CHARGES[spelled] = charge
+    return charge
 
 
 def _signature_from_json(data: object) -> Signature:
@@ -123,7 +155,9 @@ def _signature_from_json(data: object) -> Signature:
 def _curve_from_json(data: object) -> Curve:
     if not isinstance(data, Mapping) or not all(isinstance(points, Mapping) for points in data.values()):
         raise ValueError("a curve is an epsilon per delta per population")
-    return {name: {delta: _text(points, delta) for delta in points} for name, points in data.items()}
+    if not all(_TEXT_ALONE.issuperset(map(type, points.values())) for points in data.values()):
+        raise ValueError("an epsilon of a curve is text")
+    return data
 
 
 def _list(data: object) -> list[object]:
@@ -164,3 +198,5 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "signatures": lambda data: tuple(map(_signature_from_json, _list(data))),
     "curve": _curve_from_json,
 }
+
+_DEEPER = tuple(_READERS)
