@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.errors import InvalidBudget
+from dpsynth.errors import InvalidBudget, InvalidInput
 
 _ROUNDING = 1e-9
 """Relative amount by which every result is rounded toward privacy; the arithmetic is good to about 1e-12."""
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 _NARROW = 0.5
+_UNITS = 2.0**-50
 
 
 def gaussian_delta(epsilon: float, noise_multiplier: float) -> float:
@@ -72,14 +73,20 @@ def gaussian_epsilon(delta: Decimal | Fraction | float, noise_multiplier: float)
     return _smallest(lambda epsilon: gaussian_delta(epsilon, noise_multiplier) <= asked, 1.0)
 
 
-def noise_multiplier_for(budget: PrivacyBudget) -> float:
-    """Return the smallest noise multiplier of one Gaussian release that keeps `budget`, rounded up.
+def noise_multiplier_for(budget: PrivacyBudget, count: int = 1) -> float:
+    """Return the smallest noise multiplier of each of `count` Gaussian releases that keep `budget`, rounded up.
+
+    However many there are, they are one release with noise smaller by the square root of `count`: nothing is composed.
 
     Raises:
         InvalidBudget: the delta of the budget is 0.
+        InvalidInput: `count` is not a positive integer.
     """
+    if type(count) is not int or count < 1:
+        raise InvalidInput("noise is calibrated to a positive number of releases")
     asked, epsilon = _checked(budget.delta), float(budget.epsilon)
-    return _smallest(lambda noise: noise > 0 and gaussian_delta(epsilon, noise) <= asked, 1.0)
+    alone = _smallest(lambda noise: noise > 0 and gaussian_delta(epsilon, noise) <= asked, 1.0)
+    return alone if count == 1 else alone * math.sqrt(count) * (1 + _UNITS)
 
 
 def _checked(delta: Decimal | Fraction | float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
+from dpsynth.accounting import gaussian
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.gaussian import gaussian_delta, gaussian_epsilon, noise_multiplier_for
-from dpsynth.errors import InvalidBudget
+from dpsynth.errors import InvalidBudget, InvalidInput
 
 
 def delta_by_integration(epsilon: float, noise: float) -> float:
@@ -58,6 +60,33 @@ def test_calibrated_noise_is_the_smallest_that_keeps_the_budget(epsilon: str) ->
     noise = noise_multiplier_for(PrivacyBudget(epsilon, "1e-6"))
     assert gaussian_delta(float(epsilon), noise) <= 1e-6
     assert gaussian_delta(float(epsilon), noise * (1 - 1e-6)) > 1e-6
+
+
+@pytest.mark.parametrize("epsilon", ["1e-9", "0.001", "1", "100"])
+@pytest.mark.parametrize("delta", ["1e-12", "1e-6", "0.999999"])
+@pytest.mark.parametrize("count", [2, 1000, 10**9, 10**15 + 1])
+def test_noise_is_calibrated_to_any_number_of_releases_in_few_steps(
+    epsilon: str, delta: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps are counted, not seconds; little noise and many releases need no more than others."""
+    asked: list[float] = []
+
+    def counted(at: float, noise: float) -> float:
+        asked.append(noise)
+        return gaussian_delta(at, noise)
+
+    monkeypatch.setattr(gaussian, "gaussian_delta", counted)
+    noise = noise_multiplier_for(PrivacyBudget(epsilon, delta), count)
+    assert len(asked) <= 300
+    together = float(count / Fraction(noise) ** 2) ** -0.5
+    assert gaussian_delta(float(epsilon), together * (1 + 1e-15)) <= float(delta) * (1 + 1e-12)
+    assert gaussian_delta(float(epsilon), together * (1 - 1e-6)) > float(delta)
+
+
+@pytest.mark.parametrize("count", [0, -1, True, 1.5])
+def test_a_number_of_releases_that_means_nothing_is_refused(count: int) -> None:
+    with pytest.raises(InvalidInput):
+        noise_multiplier_for(PrivacyBudget(1, "1e-6"), count)
 
 
 def test_the_profile_falls() -> None:
