@@ -153,7 +153,8 @@ def per_unit(gradients: NDArray[np.float64], owner: NDArray[np.intp], units: int
     """Return the sum of the gradients of each unit's rows, shape (units, size); `owner` is sorted."""
     if len(owner) == units:
         return gradients
-    return np.add.reduceat(gradients, np.searchsorted(owner, np.arange(units)), axis=0)
+    with np.errstate(all="ignore"):  # a warning would tell that somebody's gradient is not finite
+        return np.add.reduceat(gradients, np.searchsorted(owner, np.arange(units)), axis=0)
 
 
 def clipped(gradients: NDArray[np.float64], clipping_norm: float) -> NDArray[np.float64]:
@@ -162,7 +163,7 @@ def clipped(gradients: NDArray[np.float64], clipping_norm: float) -> NDArray[np.
     A gradient is scaled down to `clipping_norm` where it is longer, divided by clipping_norm / LATTICE and cut toward
     zero, which makes no entry larger. One whose norm is not finite counts as zero.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         norms = np.sqrt(np.einsum("ij,ij->i", gradients, gradients))
         usable = np.isfinite(norms)
         scale = (LATTICE * _ROOM) / np.maximum(np.where(usable, norms, 1.0), clipping_norm)

@@ -49,6 +49,7 @@ PLANTS = [
     Plant("generators-independent", "generators.planted", "from dpsynth.generators import independent"),
     Plant("attacks-independent", "attacks.planted", "from dpsynth.attacks import nearest_neighbour"),
     Plant("neural-stays-apart", "models.planted", "def lazily():\n    import torch"),
+    Plant("neural-stays-apart", "curator.planted", "def lazily():\n    import torch"),
     Plant("neural-stays-apart", "integrations.planted", "import diffprivlib"),
     Plant("database-in-ledger", "certification.planted", "import sqlalchemy"),
     Plant("drawing-in-report", "attacks.planted", "import matplotlib.pyplot"),

@@ -33,6 +33,24 @@ def test_declaring_spends_of_other_tools_loads_none_of_them() -> None:
     assert loaded_after("from dpsynth.integrations import declare_spend, tumult_event") & HEAVY == set()
 
 
+def test_whoever_does_not_train_loads_no_torch() -> None:
+    loaded = loaded_after(
+        "import dpsynth; dpsynth.Curator; import dpsynth.curator.gradients, dpsynth.generators.registry"
+    )
+    assert loaded & {"torch", "opacus"} == set()
+
+
+def test_training_without_torch_names_the_extra() -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from dpsynth.errors import MissingExtra\n"
+        "try: import dpsynth.curator.recorded_loss\n"
+        "except MissingExtra as missing: print(missing)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "neural" in run.stdout
+
+
 @pytest.mark.parametrize("library", ["sqlalchemy", "sklearn"])
 def test_a_planted_heavy_import_is_seen(library: str) -> None:
     assert library in loaded_after(f"import dpsynth, {library}")
