@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import exact_decimal
 from dpsynth.accounting.events import GaussianCoverDpEvent, GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
-from dpsynth.accounting.gaussian_cover import covered
+from dpsynth.accounting.gaussian_cover import covered, covers
 from dpsynth.errors import InvalidInput
 from dpsynth.schema.domain import Domain
 from dpsynth.schema.schema import Schema
@@ -28,6 +29,10 @@ Loss: TypeAlias = Callable[[tuple[Any, ...], Any, tuple[Any, ...]], Any]
 
 A row comes as one-hot groups, shape (sum of the domain's sizes,), in the order of the domain.
 """
+
+_LEAST_NOISE = 1e-3
+_FIRST_STEP, _LAST_STEP = 1.5, 1.005
+_MARGIN = Fraction(1, 100_000)  # above what `covered` rounds up
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class TrainingPlan:
                 raise InvalidInput(f"{name} must be at least 1")
         if not 0 < self.sampling_probability <= 1:
             raise InvalidInput("sampling_probability must be above 0 and at most 1")
-        if not (1e-3 <= self.noise_multiplier <= 1e3 and 1e-9 <= self.clipping_norm <= 1e9):
+        if not (_LEAST_NOISE <= self.noise_multiplier <= 1e3 and 1e-9 <= self.clipping_norm <= 1e9):
             raise InvalidInput("noise_multiplier must be from 0.001 to 1000, and clipping_norm from 1e-9 to 1e9")
 
     @property
@@ -95,6 +100,33 @@ class TrainingPlan:
             InvalidInput: delta is too small for it, or so little noise protects nobody.
         """
         return covered(self.event, self.delta)
+
+    def within(self, mu_squared: Fraction) -> TrainingPlan:
+        """Return this plan with the least noise, to half a percent, whose cover costs at most `mu_squared`.
+
+        Takes some ten times as long as `cover`. The noise multiplier that the plan has is only where the search begins.
+
+        Raises:
+            InvalidInput: no multiplier from 0.001 to 1000 is enough.
+
+        Privacy: public arithmetic; nothing is charged.
+        """
+        most = mu_squared * (1 - _MARGIN)
+
+        def is_enough(multiplier: float) -> bool:
+            return covers(replace(self, noise_multiplier=multiplier).event, self.delta, most)
+
+        step = _FIRST_STEP
+        enough = self.noise_multiplier
+        while not is_enough(enough):
+            enough = replace(self, noise_multiplier=enough * step).noise_multiplier
+        while step > _LAST_STEP:
+            less = enough / step
+            if less >= _LEAST_NOISE and is_enough(less):
+                enough = less
+            else:
+                step = math.sqrt(step)
+        return replace(self, noise_multiplier=enough)
 
     def __str__(self) -> str:
         """Return the plan in words, for the ledger."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -71,6 +72,14 @@ def test_a_gradient_that_is_not_finite_counts_as_zero_and_touches_nobody_else(po
     spoilt = clipped(gradients, 1.0)
     assert not spoilt[1].any()
     np.testing.assert_array_equal(spoilt[[0, 2]], clean[[0, 2]])
+
+
+def test_numbers_that_are_not_finite_cause_no_warning_and_no_error() -> None:
+    """Warnings are errors in this suite; what one of them says would be about somebody's row."""
+    table = np.zeros((LEVELS, SIZE))
+    table[:3] = [[np.inf], [-np.inf], [1.7e308]]
+    session = training(rows([0, 1, 2, 2, 3], [0, 0, 1, 1, 2]), table, plan(), silent=True, rows_per_unit=2)
+    assert not flat(session.noisy_gradient([]).parts).any()
 
 
 Sum = Callable[[Floats, NDArray[np.intp], int, float], Floats]
@@ -351,6 +360,20 @@ def test_a_plan_says_what_it_costs() -> None:
     assert made.stddev == 4.0 * 2.0 / 50
     assert made.cover().event == made.event
     assert str(made) == "training, 10 steps of noise multiplier 4 at sampling probability 0.01, delta 1e-06"
+
+
+@pytest.mark.parametrize("begun", [0.6, 5.0])
+def test_the_least_noise_for_a_cost_is_found(begun: float) -> None:
+    made = plan(noise_multiplier=begun, sampling_probability=0.05, steps=200)
+    found = made.within(Fraction(1, 4))
+    assert replace(found, noise_multiplier=begun) == made
+    assert found.cover().mu_squared <= Fraction(1, 4)
+    assert replace(found, noise_multiplier=found.noise_multiplier / 1.01).cover().mu_squared > Fraction(1, 4)
+
+
+def test_a_cost_that_no_noise_reaches_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="noise_multiplier"):
+        plan(noise_multiplier=900.0, steps=100_000).within(Fraction(1, 10**9))
 
 
 def test_sealed_sums_stay_sealed() -> None:
