@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.markup import escape
 
 from dpsynth.cli.console import OUT
@@ -20,6 +22,7 @@ def print_account(account: DatasetAccount) -> None:
     _print_fact("left", account.left)
     if account.overspent:
         OUT.print(f"    [bold red]{'OVER':<9}[/]{escape(account.overspent)}", soft_wrap=True)
+    _print_fact("refused", _refused(account.refused))
     _print_terms(account)
     if not account.releases:
         OUT.print("  no release yet")
@@ -44,6 +47,15 @@ def _print_terms(account: DatasetAccount) -> None:
     if account.policy != "adaptive":
         listed = "no list is locked yet" if account.plan_epsilon is None else f"epsilon {account.plan_epsilon} in all"
         _print_fact("policy", f"{account.policy}: {listed}")
+
+
+def _refused(days: Mapping[str, int]) -> str:
+    count = sum(days.values())
+    return f"{count:,} request{'' if count == 1 else 's'}, the last on {max(days, key=_by_date)}" if count else ""
+
+
+def _by_date(day: str) -> str:
+    return day if day[:1].isdigit() else ""
 
 
 def _print_release(line: ReleaseLine, notes: list[NoteLine], *, on: str) -> None:

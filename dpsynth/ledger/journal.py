@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from dpsynth.errors import LedgerCorrupted, LedgerError, LedgerUnavailable
+from dpsynth.errors import BudgetExceeded, LedgerCorrupted, LedgerError, LedgerUnavailable
 from dpsynth.ledger.books import Books, audited_books, checked_books
 from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
 from dpsynth.ledger.curve import curve_of
 from dpsynth.ledger.entry import LedgerEntry, entry_and_row_after
 from dpsynth.ledger.known_heads import KnownHead
+from dpsynth.ledger.refusals import RefusalCounts
 from dpsynth.ledger.statement import Statement
 from dpsynth.ledger.store import LedgerStore, StoreTransaction
 from dpsynth.ledger.witness import HeadWitness
@@ -71,9 +72,13 @@ class JournalWriter:
 
 
 class Journal:
-    """A store, its witness, and books that remember what was already read and checked."""
+    """A store, its witness, and books that remember what was already read and checked.
 
-    __slots__ = ("_books", "_closed", "_lock", "_pid", "_store", "_witness")
+    Attributes:
+        refusals: how often requests were refused.
+    """
+
+    __slots__ = ("_books", "_closed", "_lock", "_pid", "_store", "_witness", "refusals")
 
     def __init__(self, store: LedgerStore, known_heads: Iterable[KnownHead] = ()) -> None:
         """Read and check everything in `store`.
@@ -83,6 +88,7 @@ class Journal:
         """
         self._store = store
         self._witness = None if store.witness_path is None else HeadWitness(store.witness_path)
+        self.refusals = RefusalCounts(store.witness_path)
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._closed = False
@@ -118,7 +124,11 @@ class Journal:
                 with self._store.writing() as transaction:
                     self._catch_up(transaction.rows)
                     known = self._books.head
-                    yield JournalWriter(transaction, self._books)
+                    try:
+                        yield JournalWriter(transaction, self._books)
+                    except BudgetExceeded as refused:
+                        self.refusals.count(refused.population)
+                        raise
             except BaseException:
                 if self._books.head != known:
                     # Posted but perhaps not committed: what is on disk decides, so read it all again.

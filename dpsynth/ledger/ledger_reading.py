@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
@@ -174,6 +174,13 @@ class LedgerReading:
         Nothing is granted any more where it says something.
         """
         return "; ".join(account.why_nothing_fits() for account in self._accounts(dataset) if account.overspent)
+
+    def refused(self, population: str) -> Mapping[str, int]:
+        """Return how many requests were refused for want of room in `population`, by day (UTC).
+
+        They are counted beside the chain, for who reads it; on PostgreSQL, those of this user on this machine.
+        """
+        return self._journal.refusals.of(population)
 
     def datasets(self) -> tuple[str, ...]:
         """Return the data sets that entries speak about, in order of their first entry."""

@@ -99,6 +99,7 @@ class DatasetAccount:
         epoch: how many budgets there have been; all but `releases` and `lifetime` is about the present one.
         lifetime: what all epochs spent together, in words.
         plan_epsilon: what everything on the locked plan costs together; None where there is none.
+        refused: how many requests were refused for want of room, by day.
         release_count: how many releases there are, also where only the last ones are listed.
         releases: releases, oldest first.
         notes: remarks, oldest first.
@@ -123,6 +124,7 @@ class DatasetAccount:
     epoch: int
     lifetime: str
     plan_epsilon: str | None
+    refused: Mapping[str, int]
     release_count: int
     releases: tuple[ReleaseLine, ...]
     notes: tuple[NoteLine, ...]
@@ -152,6 +154,7 @@ def accounts(ledger: Ledger, name: str | None = None, *, last: int = 0) -> tuple
             notes,
             exported,
             terms.get(account.name, ()),
+            ledger.refused(account.name),
             last,
         )
         for account in found
@@ -203,6 +206,7 @@ def _account(
     notes: Mapping[str, Sequence[LedgerEntry]],
     artefacts: Mapping[str, str],
     terms: Sequence[LedgerEntry],
+    refused: Mapping[str, int],
     last: int,
 ) -> DatasetAccount:
     spent, currency = account.spent, budget_currency(account)
@@ -233,6 +237,7 @@ def _account(
         epoch=max(account.epoch, 1),
         lifetime=cost_in_words(account.lifetime),
         plan_epsilon=None if account.plan is None else written(account.plan.total_epsilon),
+        refused=dict(refused),
         release_count=len(records),
         releases=tuple(
             _line(

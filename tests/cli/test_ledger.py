@@ -11,6 +11,7 @@ import pytest
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import DpEvent, GdpEvent
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
+from dpsynth.errors import BudgetExceeded
 from dpsynth.ledger import Ledger
 from tests.cli.command_line import Run
 
@@ -64,6 +65,15 @@ def test_each_release_is_a_block_with_what_was_asked_and_what_it_costs_now(run: 
     assert "state    open" in crashed
     assert "costs    nothing" in given_up
     assert max(len(line) for line in shown.out.splitlines()) <= 80
+
+
+def test_refused_requests_are_shown(run: Run, books: Ledger) -> None:
+    with books:
+        assert "refused" not in run("ledger", "show").out
+        for _ in range(2):
+            with pytest.raises(BudgetExceeded):
+                reserve(books, "too much", GdpEvent(Fraction(100)))
+    assert "refused  2 requests, the last on 20" in run("ledger", "show").out
 
 
 def test_recover_leaves_what_may_still_run_alone(run: Run, books: Ledger) -> None:
