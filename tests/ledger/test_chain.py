@@ -6,11 +6,20 @@ import hashlib
 import json
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dpsynth.errors import InvalidInput
-from dpsynth.ledger.chain import EMPTY_HEAD, canonical_json, chain_digest, content_digest_of, is_canonical, is_digest
+from dpsynth.ledger.chain import (
+    EMPTY_HEAD,
+    canonical_json,
+    chain_digest,
+    content_digest_of,
+    is_canonical,
+    is_canonical_and_full,
+    is_digest,
+)
 
 DIGESTS = st.text(alphabet="0123456789abcdef", min_size=64, max_size=64)
 
@@ -70,3 +79,39 @@ PLAIN = st.recursive(
 @given(st.dictionaries(st.text(alphabet="abc_yz", max_size=5), PLAIN))
 def test_what_rfc_8785_spells_is_canonical(content: dict[str, object]) -> None:
     assert is_canonical(canonical_json(content), content)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner),
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), ANYTHING))
+def test_the_quick_spelling_is_that_of_rfc_8785(content: dict[str, object]) -> None:
+    try:
+        spelled = rfc8785.dumps(content).decode()
+    except rfc8785.CanonicalizationError:
+        with pytest.raises(InvalidInput):
+            canonical_json(content)
+        return
+    assert canonical_json(content) == spelled
+    assert not is_canonical_and_full(spelled) or all(content.values())
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        '{"a":1.0}',
+        '{"a":1e3}',
+        '{"a":-0}',
+        '{"b":1,"a":1}',
+        '{"a":1,"a":1}',
+        '{"a":"\\u0041"}',
+        '{"a":NaN}',
+        "[1]",
+        '{"a":""}',
+    ],
+)
+def test_other_spellings_are_not_taken_for_plain(spelled: str) -> None:
+    assert not is_canonical_and_full(spelled)
