@@ -14,6 +14,9 @@ from pathlib import Path
 ENDED_BY_OTHERS = "ended from outside"
 """The outcome of a run that somebody, or the system for lack of memory, ended: it says nothing about what was run."""
 
+UNFINISHED = "did not finish"
+"""How the outcome of a run begins that reached a limit on time."""
+
 _PAUSE = 0.1
 _PLACE = re.compile(r"(?:/[\w.+-]+){2,}/?")
 
@@ -93,7 +96,7 @@ def run_to_the_end(command: Sequence[str], *, folder: Path, limits: Limits, sett
 def _exceeded(limits: Limits, seconds: float, megabytes: float) -> str | None:
     """Return in words which limit a running process is beyond."""
     if seconds > limits.seconds:
-        return f"did not finish in {limits.seconds} s"
+        return f"{UNFINISHED} in {limits.seconds} s"
     if megabytes > limits.megabytes:
         return f"stopped at {limits.megabytes} MB"
     return None
@@ -104,7 +107,7 @@ def _outcome(code: int, spent: float, limits: Limits, messages: Path) -> str:
     if code == 0:
         return "finished"
     if code == -signal.SIGXCPU or (code == -signal.SIGKILL and spent >= limits.cpu_seconds):
-        return f"did not finish in {limits.cpu_seconds} CPU s"
+        return f"{UNFINISHED} in {limits.cpu_seconds} CPU s"
     if code in {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, -signal.SIGKILL}:
         return ENDED_BY_OTHERS
     lines = [line for line in messages.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]

@@ -55,6 +55,24 @@ def test_a_bar_is_met_or_not_by_the_system_that_is_named_first(tmp_path: Path) -
     assert "| adult-coded | 10 | auto or aim | tvd2 | no peer finished | not run |  |" in text
 
 
+def test_a_peer_that_was_stopped_still_says_how_fast_none_of_them_was(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    where = {"surroundings": {"when": "2026-01-01"}}
+    ours = {"cpu_seconds": 10.0, "process_cpu_seconds": 12.0, "peak_mb": 300.0}
+    record.add(Run("adult-coded", "aim", "1", "1", "1e-9", 0, "finished", "", {"tvd2": 0.03}, ours, **where))
+    for system, outcome, spent in (
+        ("dpmm-aim", "did not finish in 1200 CPU s", 1200.0),
+        ("smartnoise-aim", "did not finish in 300 CPU s", 300.0),
+        ("smartnoise-mst", "did not finish in 1 CPU s", 1.0),
+    ):
+        record.add(
+            Run("adult-coded", system, "1", "1", "1e-9", 0, outcome, "", {}, {"process_cpu_seconds": spent}, **where)
+        )
+    text = bars_of(record)
+    assert "| cpu_seconds | at most 15 (0.05 of 300 s in which no peer AIM finished) | 10 | yes |" in text
+    assert "| adult-coded | 10 | auto or aim | tvd2 | no peer finished | not run |  |" in text
+
+
 def test_the_page_says_where_its_figures_come_from(tmp_path: Path) -> None:
     record = Record(tmp_path)
     assert "Nothing" in provenance_of(record)
