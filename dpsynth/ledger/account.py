@@ -10,7 +10,6 @@ from decimal import Decimal
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
-from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.filter import AdaptiveFilter, FilterKind
 from dpsynth.accounting.locked_plan import LockedPlan
 from dpsynth.errors import BudgetNotSet, InvalidInput
@@ -131,7 +130,7 @@ class Account:
             case EntryKind.BUDGET | EntryKind.EPOCH:
                 self._begin(entry)
             case EntryKind.PLAN:
-                self.plan = plan_of(self._whole, _events(entry))
+                self.plan = plan_of(self._whole, entry.events)
             case EntryKind.RESERVE:
                 self._take(entry, ReservationState.RESERVED)
             case EntryKind.DECLARE:
@@ -285,7 +284,7 @@ class Account:
         if not entry.charges or entry.budget is not None or entry.reservation is not None:
             return "a plan is a list of charges and nothing else"
         try:
-            plan_of(self.budget, _events(entry))
+            plan_of(self.budget, entry.events)
         except InvalidInput as fault:
             return str(fault)
         return None
@@ -377,7 +376,7 @@ class Account:
         place = self._places.get(record.entry.index)
         if self.plan is not None and place is not None:
             try:
-                return self.plan.covers(place, _events(settled))
+                return self.plan.covers(place, settled.events)
             except InvalidInput:
                 return False  # an event that no accountant knows
         return is_at_most(self._cost_of(settled), record.cost)
@@ -398,7 +397,3 @@ class Account:
     def _recount(self, record: ReservationRecord, cost: PrivacyCost) -> None:
         self._sum.exchange(record.cost, cost)
         record.cost = cost
-
-
-def _events(entry: Statement) -> tuple[DpEvent, ...]:
-    return tuple(charge.event for charge in entry.charges)

@@ -37,7 +37,7 @@ def _parts(said: Statement) -> tuple[Counter[DpEvent], Counter[DpEvent]]:
     """Return how often `said` charges each cover, and each other event."""
     covers: Counter[DpEvent] = Counter()
     rest: Counter[DpEvent] = Counter()
-    _count([charge.event for charge in said.charges], 1, covers, rest)
+    _count(said.events, 1, covers, rest)
     return covers, rest
 
 

@@ -86,7 +86,7 @@ def cost_of_charges(entry: Statement) -> PrivacyCost:
     """Return what all charges of `entry` cost together."""
     if len(entry.charges) == 1:
         return cost_of_event(entry.charges[0].event)
-    return cost_of_parts([charge.event for charge in entry.charges])
+    return cost_of_parts(entry.events)
 
 
 def cost_of_parts(events: Sequence[DpEvent]) -> PrivacyCost:

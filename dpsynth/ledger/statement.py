@@ -159,13 +159,18 @@ class Statement:
     format: int = FORMAT
 
     @property
+    def events(self) -> tuple[DpEvent, ...]:
+        """The event of each charge."""
+        return tuple(charge.event for charge in self.charges)
+
+    @property
     def event(self) -> DpEvent | None:
         """All charges as one event; None where there are none."""
         if not self.charges:
             return None
         if len(self.charges) == 1:
             return self.charges[0].event
-        return ComposedDpEvent(tuple(charge.event for charge in self.charges))
+        return ComposedDpEvent(self.events)
 
     def content(self) -> dict[str, JsonValue]:
         """Return what is said as a JSON object.

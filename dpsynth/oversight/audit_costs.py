@@ -155,7 +155,7 @@ def recomputed(
 
 def counted(reserve: LedgerEntry, settle: LedgerEntry | None) -> tuple[DpEvent, ...]:
     """Return the events that count for a reservation now."""
-    return tuple(charge.event for charge in (reserve if settle is None else settle).charges)
+    return (reserve if settle is None else settle).events
 
 
 def asked_problems(entries: Iterable[LedgerEntry]) -> list[str]:
