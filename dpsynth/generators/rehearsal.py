@@ -7,17 +7,42 @@ cell, whatever the optimiser and the structural zeros are. It reads nothing but 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dpsynth.curator.queries import NoisyMarginal
 from dpsynth.generators.noisy_columns import as_measurements
-from dpsynth.models import GraphicalModel, estimate
+from dpsynth.models import GraphicalModel, JunctionTree, estimate
+from dpsynth.models.factor import Floats
+from dpsynth.schema.domain import Clique
 from dpsynth.schema.schema import Schema
 
 _TOLERANCE = 1e-4
+_LARGEST_TREE = 5_000_000
+"""Cells. A mixture answers all pairs of columns without a tree; a graphical model of these answers would need one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyTruth:
+    """What stands in for a second fit that would be too large: the known truth with the noise of the answers on it.
+
+    No fit smooths the noise, so error bars that rest on it are too long rather than too short.
+
+    Attributes:
+        model: the fitted model, which plays the truth.
+        answers: its marginals with fresh noise.
+    """
+
+    model: GraphicalModel
+    answers: tuple[NoisyMarginal, ...]
+
+    def marginals(self, cliques: Iterable[Clique]) -> Mapping[Clique, Floats]:
+        """Return the noisy counts of each measured clique, in rows, and the true ones of every other."""
+        asked = list(cliques)
+        noisy = {answer.clique: answer.counts.astype(np.float64) for answer in self.answers}
+        return {**self.model.marginals(asked), **{clique: noisy[clique] for clique in asked if clique in noisy}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +52,13 @@ class Rehearsal:
     Attributes:
         model: the fitted model, which plays the truth.
         answers: the noisy marginals that it was fitted to.
-        second: the model of the rehearsal.
+        second: the model of the rehearsal, or what stands in for it where it would be too large.
         second_answers: marginals of `model` with fresh noise, which `second` was fitted to; same order as `answers`.
     """
 
     model: GraphicalModel
     answers: tuple[NoisyMarginal, ...]
-    second: GraphicalModel
+    second: GraphicalModel | NoisyTruth
     second_answers: tuple[NoisyMarginal, ...]
 
 
@@ -67,6 +92,8 @@ def rehearse(
         for answer in answers
     )
     zeros = {clique: np.isneginf(potential.values) for clique, potential in model.potentials.items()}
+    if JunctionTree.of(domain, [*zeros, *truth]).cells > max(_LARGEST_TREE, model.size):
+        return Rehearsal(model, answers, NoisyTruth(model, second_answers), second_answers)
     second = estimate(
         domain,
         as_measurements(schema, second_answers),

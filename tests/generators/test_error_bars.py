@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dpsynth.generators import rehearsal
 from dpsynth.generators.aim import AIM
 from dpsynth.generators.error_bars import LEVEL, MOST_BARS, ErrorBars, error_bars
 from dpsynth.generators.fitted_model import FittedGraphicalModel, load_fitted_model
 from dpsynth.generators.independent import Independent
+from dpsynth.generators.mixture import Mixture
 from dpsynth.generators.mst import MST
 from dpsynth.generators.rehearsal import rehearse
 from dpsynth.schema.codec import encode_cells
@@ -46,6 +48,26 @@ def test_every_column_and_pair_has_one_bar() -> None:
     assert bars.omitted == 0
     assert bars.level == LEVEL
     assert all(0 <= bar.lower <= bar.expected <= bar.upper <= 1 for bar in bars.bars)
+
+
+@pytest.mark.parametrize("maker", [Mixture(), MST()], ids=lambda maker: maker.name)
+def test_where_a_second_fit_would_be_too_large_bars_are_longer_and_never_missing(
+    maker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mixture of many columns has no tree; its release once ended here, after the charge."""
+    model, table, smoothed = bars_of(maker)
+    monkeypatch.setattr(rehearsal, "_LARGEST_TREE", 0)
+    monkeypatch.setattr(type(model.model), "size", property(lambda _: 0))
+    noisy = model.error_bars(table, rng=np.random.default_rng(1))
+    assert [bar.columns for bar in noisy.bars] == [bar.columns for bar in smoothed.bars]
+    assert all(0 <= bar.lower <= bar.expected <= bar.upper <= 1 for bar in noisy.bars)
+    measured = [
+        (one.expected, other.expected)
+        for one, other in zip(noisy.bars, smoothed.bars, strict=True)
+        if one.basis != "model"
+    ]
+    assert np.mean([one for one, _ in measured]) >= np.mean([other for _, other in measured])
+    assert [(bar.lower, bar.upper) for bar in noisy.bars] == [(bar.lower, bar.upper) for bar in smoothed.bars]
 
 
 def test_the_basis_says_what_was_measured() -> None:
