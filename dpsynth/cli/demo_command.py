@@ -19,6 +19,9 @@ from dpsynth.ledger import Ledger
 from dpsynth.release import release
 from dpsynth.schema.schema import Schema
 
+_GENERATOR = "mwem"
+"""The classic, in seconds; what the demo prints names it, because a release without a name takes `auto`."""
+
 _CLAIM = PrivacyBudget(1, "1e-6")
 _WHOLE = PrivacyBudget(3, "1e-5")
 
@@ -48,12 +51,12 @@ def demo(
     ERR.print(f"  dpsynth ledger budget {schema.dataset} --epsilon {_WHOLE.epsilon} --delta {float(_WHOLE.delta):g}")
     ERR.print(
         f"  dpsynth release {data} --schema {schema_file} --epsilon {_CLAIM.epsilon} --delta {float(_CLAIM.delta):g} "
-        f"--out {out / 'release-by-hand'}\n"
+        f"--generator {_GENERATOR} --out {out / 'release-by-hand'}\n"
     )
     url = f"sqlite:///{location}"
     with Ledger(url) as ledger:
         ledger.set_budget(schema.dataset, _WHOLE, unit=schema.unit.describe())
-        show_plan(plan_release(schema, _CLAIM, ledger=ledger, generator=generator("mwem"), policy=default_policy()))
+        show_plan(plan_release(schema, _CLAIM, ledger=ledger, generator=generator(_GENERATOR), policy=default_policy()))
         with progress_bars(shown=True):
-            made = release(data, schema, _CLAIM, out=out / "release", ledger=ledger, generator="mwem")
+            made = release(data, schema, _CLAIM, out=out / "release", ledger=ledger, generator=_GENERATOR)
     show_result(made, ledger=url)
