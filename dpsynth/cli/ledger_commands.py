@@ -10,17 +10,17 @@ import typer
 
 from dpsynth.cli import ledger_renewal
 from dpsynth.cli.console import OUT, print_json
-from dpsynth.cli.key_files import public_key as read_public_key
-from dpsynth.cli.key_files import signing_key
 from dpsynth.cli.ledger_account import print_account
 from dpsynth.cli.ledger_files import audit, export
 from dpsynth.cli.ledger_import import import_spend
 from dpsynth.cli.ledger_terms import JsonOption, LedgerOption, budget, link, plans
 from dpsynth.cli.places import default_ledger_url, open_ledger
+from dpsynth.cli.signing_key_file import signing_key
 from dpsynth.errors import InvalidInput
 from dpsynth.ledger import load_or_create_key
 from dpsynth.ledger.store import is_postgres, make_store
 from dpsynth.oversight.account import accounts
+from dpsynth.oversight.public_key import read_public_key
 from dpsynth.oversight.requests import requests_in
 from dpsynth.oversight.timeline import Period, timeline
 from dpsynth.oversight.what_if import what_if as outlook

@@ -9,12 +9,13 @@ import typer
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.cli.console import OUT, print_json
-from dpsynth.cli.key_files import public_key, signing_key
 from dpsynth.cli.ledger_terms import JsonOption, LedgerOption
 from dpsynth.cli.places import open_ledger
+from dpsynth.cli.signing_key_file import signing_key
 from dpsynth.errors import InvalidInput
 from dpsynth.ledger import BudgetPolicy
 from dpsynth.ledger.renewal import APPROVALS_NEEDED
+from dpsynth.oversight.public_key import read_public_key
 from dpsynth.oversight.renewal_file import ProposedRenewal, read_proposal, write_proposal
 
 app = typer.Typer(help="Renew a budget for new people or new data; two approvers sign.", no_args_is_help=True)
@@ -38,7 +39,7 @@ def propose(
     as_json: JsonOption = False,
 ) -> None:
     """Write a renewal to a file for two approvers to sign; the ledger stays as it is."""
-    keys = [public_key(path) for path in approver or ()]
+    keys = [read_public_key(path) for path in approver or ()]
     with open_ledger(ledger, create=False) as books:
         renewal = books.propose_renewal(
             population,

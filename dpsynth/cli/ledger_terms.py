@@ -9,11 +9,11 @@ import typer
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.cli.console import OUT, print_json
-from dpsynth.cli.key_files import public_key
 from dpsynth.cli.places import open_ledger
 from dpsynth.errors import InvalidInput
 from dpsynth.ledger import BudgetPolicy
 from dpsynth.oversight.account import accounts
+from dpsynth.oversight.public_key import read_public_key
 from dpsynth.oversight.requests import requests_in
 from dpsynth.schema.validation import DATASET_ID
 
@@ -44,7 +44,7 @@ def budget(
     """Set the budget of a data set, once; it cannot be changed afterwards."""
     _require_id(dataset)
     whole = PrivacyBudget(epsilon, delta)
-    keys = [public_key(path) for path in approver or ()]
+    keys = [read_public_key(path) for path in approver or ()]
     with open_ledger(ledger) as books:
         books.set_budget(dataset, whole, unit, event_delta=event_delta, policy=policy, approvers=keys)
         if as_json:

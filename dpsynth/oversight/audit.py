@@ -14,7 +14,7 @@ from pathlib import Path
 from dpsynth.certification import layout
 from dpsynth.certification.signing import key_id_of
 from dpsynth.certification.verify import verify_release
-from dpsynth.errors import BundleError, DpsynthError, InvalidInput
+from dpsynth.errors import DpsynthError, InvalidInput
 from dpsynth.ledger import Head, LedgerEntry
 from dpsynth.ledger.chain import is_digest
 from dpsynth.ledger.keys import public_hex_of
@@ -31,6 +31,7 @@ from dpsynth.oversight.audit_chain import (
 from dpsynth.oversight.audit_costs import MOST_RELEASES, Replay, asked_problems, recomputed, replay
 from dpsynth.oversight.audit_report import AuditCheck, LedgerAudit, RecomputedCost
 from dpsynth.oversight.json_lines import read_lines
+from dpsynth.oversight.public_key import read_public_key
 
 PathLike = str | os.PathLike[str]
 
@@ -63,7 +64,7 @@ def audit_ledger(
         InvalidInput: the file, the key or a folder cannot be read at all.
     """
     path = Path(file)
-    public_pem = None if public_key is None else _key(Path(public_key))
+    public_pem = None if public_key is None else read_public_key(Path(public_key))
     folders = [folder for place in artefacts for folder in _release_folders(Path(place))]
     chain = sorted_lines(read_lines(path))
     found = replay(chain.in_order())
@@ -136,17 +137,6 @@ def _costs_in_words(costs: Sequence[RecomputedCost]) -> str:
         f"{single} release{'' if single == 1 else 's'} and the total of {budgets} budget{'' if budgets == 1 else 's'} "
         "were computed again by two accountants and an audit of the second, beside the sums"
     )
-
-
-def _key(path: Path) -> bytes:
-    try:
-        pem = path.read_bytes()
-        key_id_of(pem)
-    except OSError as fault:
-        raise InvalidInput(f"the public key {path} cannot be read: {fault.strerror}") from fault
-    except BundleError as fault:
-        raise InvalidInput(f"{path} does not hold an Ed25519 public key in PEM form") from fault
-    return pem
 
 
 def _release_folders(place: Path) -> list[Path]:
