@@ -5,7 +5,7 @@
 
 from dpsynth.ledger.chain import Head
 from dpsynth.ledger.entry import LedgerEntry
-from dpsynth.ledger.extract import head_of_extract, verify_extract
+from dpsynth.ledger.extract import PlannedRelease, head_of_extract, planned_release, verify_extract
 from dpsynth.ledger.keys import SigningKey, load_or_create_key
 from dpsynth.ledger.known_heads import KnownHead, KnownHeads
 from dpsynth.ledger.ledger import Ledger
@@ -23,10 +23,12 @@ __all__ = [
     "Ledger",
     "LedgerEntry",
     "OpenToken",
+    "PlannedRelease",
     "Renewal",
     "Reservation",
     "SigningKey",
     "head_of_extract",
     "load_or_create_key",
+    "planned_release",
     "verify_extract",
 ]

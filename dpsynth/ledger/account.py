@@ -173,7 +173,7 @@ class Account:
             return "nothing"
         if self.policy is BudgetPolicy.PLAN:
             events = () if self.plan is None else self.plan.events
-            return f"{len(events) - len(self._places)} of {len(events)} planned requests"
+            return f"{len(events) - len(self._places) - (asked != ZERO_COST)} of {len(events)} planned requests"
         return self.filter().describe_remaining(self.spent + asked)
 
     def largest_epsilon(self, delta: Decimal) -> Decimal:

@@ -8,8 +8,9 @@ the whole chain be recomputed from the first entry to the head.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from dpsynth.accounting.events import JsonValue
+from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue
 from dpsynth.errors import DpsynthError, LedgerCorrupted, LedgerError
 from dpsynth.ledger.books import TERMS, Books
 from dpsynth.ledger.chain import (
@@ -23,10 +24,23 @@ from dpsynth.ledger.chain import (
 )
 from dpsynth.ledger.entry import LedgerEntry, read_entry
 from dpsynth.ledger.reservation_record import ReservationState
-from dpsynth.ledger.statement import EntryKind
+from dpsynth.ledger.statement import BudgetPolicy, EntryKind
 
 _FULL = frozenset({"index", "digest", "content"})
 _REDACTED = frozenset({"index", "digest", "content_digest"})
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRelease:
+    """What a locked plan holds for one release.
+
+    Attributes:
+        event: everything at the positions that the release took, used or not.
+        plans: digests of the PLAN entries that hold it, one per population with such a budget.
+    """
+
+    event: DpEvent
+    plans: tuple[str, ...]
 
 
 def extract_of(
@@ -57,18 +71,50 @@ def verify_extract(lines: Sequence[object], *, expected_head: tuple[int, str] | 
     What other releases spent is not in the extract; that is what `Ledger.verify` checks.
     """
     problems: list[str] = []
-    entries: list[LedgerEntry] = []
-    head = EMPTY_HEAD
-    for place, line in enumerate(lines, start=1):
-        try:
-            head, entry = _follow(head, line)
-        except LedgerCorrupted as fault:
-            return [f"line {place}: {fault}"]
-        if entry is not None:
-            entries.append(entry)
+    try:
+        head, entries = _read(lines)
+    except LedgerCorrupted as fault:
+        return [str(fault)]
     if expected_head is not None and tuple(expected_head) != head:
         problems.append(f"the extract ends at entry {head.index}, whose digest is not that of the head it is known by")
     return problems + _problems_of_release(entries)
+
+
+def planned_release(lines: Sequence[object], release_id: str) -> PlannedRelease | None:
+    """Return what a plan that was locked before holds for `release_id`; None where none pays for all of it.
+
+    Every reservation of the release that was not given back has to be on one and the same plan: then all of its
+    parameters were fixed before its first answer, and the losses of the planned events bound the whole release.
+
+    Raises:
+        LedgerCorrupted: the extract holds a plan, but does not verify, so it proves nothing.
+
+    Source: docs/design/locked_plan.md.
+    """
+    _, entries = _read(lines)
+    if all(entry.kind is not EntryKind.PLAN for entry in entries):
+        return None
+    problems = _problems_of_release(entries)
+    if problems:
+        raise LedgerCorrupted(problems[0])
+    books, locked = Books(), dict[str, str]()
+    reserved: dict[int, tuple[DpEvent, frozenset[str]]] = {}
+    for entry in entries:
+        books.count(entry)
+        if entry.kind is EntryKind.PLAN:
+            locked[entry.dataset] = entry.digest
+        elif entry.kind is EntryKind.RESERVE and entry.release_id == release_id and entry.event is not None:
+            # What a plan admits is one of its events to the letter.
+            accounts = books.accounts_of(entry.dataset)
+            on = frozenset(locked[account.name] for account in accounts if account.policy is BudgetPolicy.PLAN)
+            reserved[entry.index] = entry.event, on
+        elif entry.kind is EntryKind.VOID:
+            reserved.pop(entry.reservation or 0, None)
+    shared = frozenset.intersection(*(on for _, on in reserved.values())) if reserved else frozenset()
+    if not shared:
+        return None
+    events = tuple(event for event, _ in reserved.values())
+    return PlannedRelease(events[0] if len(events) == 1 else ComposedDpEvent(events), tuple(sorted(shared)))
 
 
 def head_of_extract(lines: Sequence[Mapping[str, JsonValue]]) -> Head:
@@ -76,6 +122,23 @@ def head_of_extract(lines: Sequence[Mapping[str, JsonValue]]) -> Head:
     if not lines:
         return EMPTY_HEAD
     return Head(len(lines), str(lines[-1].get("digest")))
+
+
+def _read(lines: Sequence[object]) -> tuple[Head, list[LedgerEntry]]:
+    """Return the head of a chain and the entries that are there in full.
+
+    Raises:
+        LedgerCorrupted: naming the first line that does not follow.
+    """
+    head, entries = EMPTY_HEAD, list[LedgerEntry]()
+    for place, line in enumerate(lines, start=1):
+        try:
+            head, entry = _follow(head, line)
+        except LedgerCorrupted as fault:
+            raise LedgerCorrupted(f"line {place}: {fault}") from fault
+        if entry is not None:
+            entries.append(entry)
+    return head, entries
 
 
 def _is_term(entry: LedgerEntry, datasets: set[str], populations: set[str]) -> bool:

@@ -43,7 +43,9 @@ class LedgerReading:
             BudgetNotSet: the data set has no budget.
             LedgerError: it does not, and a budget is fixed for ever.
         """
-        without = [account for account in self._accounts(dataset) if account.filter().event_delta == 0]
+        # A plan fixes the deltas of its own events.
+        adaptive = [account for account in self._accounts(dataset) if account.policy is BudgetPolicy.ADAPTIVE]
+        without = [account for account in adaptive if account.filter().event_delta == 0]
         if without:
             raise LedgerError(
                 f"the budget of {without[0].title} sets no delta aside for events that may fail outright, and a "

@@ -73,6 +73,8 @@ def test_an_adaptive_budget_has_no_plan(ledger: Ledger) -> None:
 def test_each_listed_request_is_granted_once_in_any_order(planned: Ledger) -> None:
     assert planned.policy("survey") is BudgetPolicy.PLAN
     assert planned.remaining("survey") == "4 of 4 planned requests"
+    assert planned.remaining("survey", after=LARGE) == "3 of 4 planned requests"
+    planned.require_event_delta("survey")  # a plan needs none: its events have the deltas that they have
     for event in (LARGE, SMALL, TRAINING, SMALL):
         planned.settle(planned.open(ask(planned, event)), [("all of it", event)])
     assert planned.remaining("survey") == "0 of 4 planned requests"
