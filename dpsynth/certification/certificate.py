@@ -100,7 +100,8 @@ def assess(
     """Return the certificate of a release whatever its verdict; see `certify`."""
     if issued_at.tzinfo is None:
         raise InvalidInput("issued_at needs a time zone")
-    agreement = cross_check(facts.event, facts.claim)
+    planned = facts.planned
+    agreement = cross_check(facts.event, facts.claim, planned=None if planned is None else planned.event)
     checks = policy_checks(facts, judged, policy, agreement)
     verdict = Verdict.worst(check.verdict for check in checks)
     table = judged.table
@@ -157,6 +158,7 @@ def certify(
 
     Raises:
         AccountantsDisagree: the charges cost more than was claimed, or two accountants contradict each other.
+        LedgerCorrupted: the ledger's extract holds a plan, but does not verify.
         CertificationRefused: the verdict is not PASS and nobody overrode it.
 
     Privacy: nothing is charged; every argument is public or was charged before.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import numpy as np
 
@@ -55,8 +56,8 @@ def _checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement:
     )
     yield Check(
         name="cost of everything that was asked",
-        value=_describe_agreement(agreement),
-        limit=f"the first two at most the claimed {claim.epsilon.normalize():f}",
+        value=_describe_cost(facts, agreement),
+        limit=f"{'the first' if facts.planned else 'the first two'} at most the claimed {claim.epsilon.normalize():f}",
         reason=(
             "The cost is computed from the list of charges, more than once and by independent methods; where they "
             "disagree beyond what their bounds allow, no certificate is issued at all."
@@ -106,9 +107,17 @@ def _checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement:
     )
 
 
-def _describe_agreement(agreement: Agreement) -> str:
-    proven = f"epsilon {agreement.gdp_epsilon} (exact sums), {agreement.pld_epsilon} (privacy loss distributions)"
-    return f"{proven}; looser: {agreement.rdp_epsilon} (Renyi), {agreement.zcdp_epsilon} (rho); rounded up"
+def _describe_cost(facts: ReleaseFacts, agreement: Agreement) -> str:
+    losses, renyi = f"{agreement.pld_epsilon} (privacy loss distributions)", f"{agreement.rdp_epsilon} (Renyi)"
+    sums, rho = _finite(agreement.gdp_epsilon, "exact sums"), _finite(agreement.zcdp_epsilon, "rho")
+    if facts.planned is None:
+        return f"epsilon {sums}, {losses}; looser: {renyi}, {rho}; rounded up"
+    proven = f"epsilon {agreement.proven_epsilon} for all that the locked plan holds for this release, used or not"
+    return f"{proven}; it is the smaller of {losses} and {sums}; looser: {renyi}, {rho}; rounded up"
+
+
+def _finite(epsilon: Decimal, method: str) -> str:
+    return f"{epsilon} ({method})" if epsilon.is_finite() else f"no finite value ({method})"
 
 
 def _declared_units(facts: ReleaseFacts, units: int | None) -> Check:

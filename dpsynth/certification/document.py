@@ -8,9 +8,17 @@ its meaning within one `schema_version`.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 SCHEMA_VERSION: Final = "1"
 SCHEMA_ID = "urn:dpsynth:certificate-schema:1"
@@ -31,6 +39,14 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came later and are left out where they say nothing: what was written before stays as it is."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        written: dict[str, JsonValue] = write(self)
+        return {name: value for name, value in written.items() if value or name not in self.later}
 
 
 class ScopeSection(Section):
@@ -77,16 +93,20 @@ class ClaimSection(Section):
     mechanisms: tuple[str, ...]
     """Kinds of noise that were used, each once."""
     charges: tuple[ChargeSection, ...]
-    """Everything that was asked of the rows, in order; the guarantee is computed from this list."""
+    """Everything that was asked of the rows, in order; the guarantee is computed from it, or from a locked plan."""
 
 
 class AccountantsSection(Section):
-    """Epsilon of the listed charges at the claimed delta, by independent accountants, rounded up."""
+    """Epsilon of the charges, or of all that a locked plan holds for them, by independent accountants, rounded up."""
 
-    gdp: ExactNumber
-    """By exact sums of squared mu or of pure epsilons, the proof of the claim (of rho, where there is no finite mu)."""
-    zcdp: ExactNumber
-    """By exact sums of rho or of pure epsilons; looser, for comparison, and allowed to exceed the claim."""
+    later: ClassVar[frozenset[str]] = frozenset({"proven"})
+
+    proven: ExactNumber | None = None
+    """What proves the claim: gdp, or pld where a locked plan pays and it is smaller. Absent if made before plans."""
+    gdp: ExactNumber | None
+    """By exact sums of squared mu or of pure epsilons (of rho, where there is no finite mu); null if none is finite."""
+    zcdp: ExactNumber | None
+    """By exact sums of rho or of pure epsilons; looser, for comparison; null if neither is finite."""
     rdp: ExactNumber
     """By Renyi differential privacy; looser, for comparison, and allowed to exceed the claim."""
     pld: ExactNumber
@@ -96,6 +116,8 @@ class AccountantsSection(Section):
 class LedgerSection(Section):
     """Where the charges of this release stand in the ledger."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"plans"})
+
     head_index: Count
     """Index of the last ledger entry when the certificate was made."""
     head_digest: Sha256
@@ -104,6 +126,8 @@ class LedgerSection(Section):
     """Digests of the entries of this release, which `ledger.jsonl` holds in full."""
     remaining: str
     """What is left of the data set's budget after this release, in words."""
+    plans: tuple[Sha256, ...] = ()
+    """Digests of the entries that locked a plan which pays for this release; absent where no plan does."""
 
 
 class GeneratorSection(Section):

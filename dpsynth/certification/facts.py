@@ -17,7 +17,15 @@ from dpsynth.curator.discovery import PURPOSE as DISCOVERY
 from dpsynth.curator.queries import NoisyMarginal
 from dpsynth.generators.base import FittedSynthesizer, MarginalSynthesizer
 from dpsynth.generators.error_bars import ErrorBars
-from dpsynth.ledger import EntryKind, Head, Ledger, LedgerEntry, head_of_extract
+from dpsynth.ledger import (
+    EntryKind,
+    Head,
+    Ledger,
+    LedgerEntry,
+    PlannedRelease,
+    head_of_extract,
+    planned_release,
+)
 from dpsynth.schema.schema import Schema
 
 EXPORTED = "exported"
@@ -75,6 +83,15 @@ class ReleaseFacts:
     def event(self) -> DpEvent:
         """All charges as one event."""
         return ComposedDpEvent(tuple(event for _, event in self.charged))
+
+    @property
+    def planned(self) -> PlannedRelease | None:
+        """What a locked plan holds for this release; None where no plan pays for it.
+
+        Raises:
+            LedgerCorrupted: the extract holds a plan, but does not verify.
+        """
+        return planned_release(self.ledger_extract, self.release_id)
 
     @property
     def ledger_head(self) -> Head:

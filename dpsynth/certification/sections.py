@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from decimal import Decimal
 from importlib import metadata
 
 from dpsynth.accounting.agreement import Agreement
@@ -77,8 +78,9 @@ def claim_section(facts: ReleaseFacts) -> ClaimSection:
 def accountants_section(agreement: Agreement) -> AccountantsSection:
     """Return what the accountants say."""
     return AccountantsSection(
-        gdp=str(agreement.gdp_epsilon),
-        zcdp=str(agreement.zcdp_epsilon),
+        proven=str(agreement.proven_epsilon),
+        gdp=_finite(agreement.gdp_epsilon),
+        zcdp=_finite(agreement.zcdp_epsilon),
         rdp=str(agreement.rdp_epsilon),
         pld=str(agreement.pld_epsilon),
     )
@@ -91,6 +93,7 @@ def ledger_section(facts: ReleaseFacts) -> LedgerSection:
         head_digest=facts.ledger_head.digest,
         entries=tuple(str(line["digest"]) for line in facts.ledger_entries),
         remaining=facts.remaining,
+        plans=() if facts.planned is None else facts.planned.plans,
     )
 
 
@@ -178,6 +181,10 @@ def software_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             versions[package] = "not installed as a package"
     return versions
+
+
+def _finite(epsilon: Decimal) -> str | None:
+    return str(epsilon) if epsilon.is_finite() else None
 
 
 def _mechanisms_in(event: DpEvent) -> list[str]:

@@ -28,8 +28,8 @@ from dpsynth.certification.policy import Verdict
 from dpsynth.certification.released_table import problems_of_table
 from dpsynth.certification.sections import accountants_section
 from dpsynth.certification.signing import key_id_of, open_envelope, statement, subject
-from dpsynth.errors import BundleError, DpsynthError
-from dpsynth.ledger import EntryKind, verify_extract
+from dpsynth.errors import BundleError, DpsynthError, LedgerCorrupted
+from dpsynth.ledger import EntryKind, PlannedRelease, planned_release, verify_extract
 from dpsynth.schema.schema import Schema
 
 _ROUNDING = 0.001
@@ -99,6 +99,7 @@ def verify_release(folder: Path, *, public_key: Path | None = None) -> Verificat
         ("table", release.check_table),
         ("ledger", release.check_ledger),
         ("charges", release.check_charges),
+        ("plan", release.check_plan),
         ("cost", release.check_cost),
         ("report", release.check_report),
     )
@@ -150,6 +151,25 @@ class _Release:
                 raise _Refuted(f"{layout.LEDGER} is not in the canonical form in which it was written")
             lines.append(line)
         return lines
+
+    @cached_property
+    def _planned(self) -> PlannedRelease | None:
+        """What the plan that the certificate names holds for this release.
+
+        A certificate that names none rests on sums, which are valid whether or not there was a plan.
+        """
+        document = self._certificate.document
+        if not document.ledger.plans:
+            return None
+        try:
+            planned = planned_release(self._ledger_lines, document.scope.release_id)
+        except LedgerCorrupted as fault:
+            raise _Refuted(f"the extract does not prove the plan that the certificate names: {fault}") from fault
+        if planned is None:
+            raise _Refuted("the extract holds no plan that pays for this release, but the certificate rests on one")
+        if planned.plans != document.ledger.plans:
+            raise _Refuted("the extract holds another plan than the certificate names")
+        return planned
 
     def _bytes(self, name: str) -> bytes:
         path = self._folder / name
@@ -281,16 +301,26 @@ class _Release:
             raise _Refuted("the ledger settled other charges than the certificate lists")
         return f"the certificate lists what the ledger settled: {len(stated)} charges"
 
+    def check_plan(self) -> str:
+        planned = self._planned
+        if planned is None:
+            return "the certificate rests on no plan, but on sums that are valid without one"
+        places = [line["index"] for line in self._ledger_lines if line["digest"] in planned.plans]
+        return f"what was reserved is on the list that entry {' and '.join(map(str, places))} locked before"
+
     def check_cost(self) -> str:
         document = self._certificate.document
         claim = PrivacyBudget(document.claim.epsilon, document.claim.delta)
         event = ComposedDpEvent(tuple(event_from_json(charge.event) for charge in document.claim.charges))
-        agreement = cross_check(event, claim)
+        planned = self._planned
+        agreement = cross_check(event, claim, planned=None if planned is None else planned.event)
         computed = accountants_section(agreement).model_dump()
-        stated = document.accountants.model_dump()
+        # A certificate of before plans does not state what is proven; then it is the sum.
+        stated = {"proven": document.accountants.gdp, **document.accountants.model_dump()}
         if any(_differ(computed[method], stated[method]) for method in computed):
             raise _Refuted("the accountants compute another epsilon from the charges than the certificate states")
-        return f"the charges cost epsilon {agreement.gdp_epsilon} at most, within the claimed {claim}"
+        what = "the charges cost" if planned is None else "all that the plan holds for this release costs"
+        return f"{what} epsilon {agreement.proven_epsilon} at most, within the claimed {claim}"
 
     def check_report(self) -> str:
         mark = layout.report_mark(hashlib.sha256(self._bytes(layout.CERTIFICATE)).hexdigest())
@@ -299,7 +329,9 @@ class _Release:
         return "rendered from this certificate"
 
 
-def _differ(computed: str, stated: str) -> bool:
+def _differ(computed: str | None, stated: str | None) -> bool:
+    if computed is None or stated is None:
+        return computed is not stated
     return abs(float(computed) - float(stated)) > _ROUNDING
 
 

@@ -59,7 +59,7 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
     changed = run("verify", out)
     assert changed.code == 3
     assert "FAIL files: changed: synthetic.csv" in changed.out
-    assert "3 of 10 checks failed (files, signature, table)" in changed.err
+    assert "3 of 11 checks failed (files, signature, table)" in changed.err
     assert "synthetic.csv" not in changed.err
 
 
@@ -194,3 +194,36 @@ def test_a_draft_holds_names_and_types_and_is_refused_until_it_is_filled_in(
 
 def test_the_schema_of_schemas_is_printed(run: Run) -> None:
     assert "properties" in json.loads(run("schema", "json-schema").out)
+
+
+def test_two_releases_under_a_locked_plan_verify_offline(
+    run: Run, tmp_path: Path, schema_file: Path, data_file: Path
+) -> None:
+    listed = tmp_path / "plan.yaml"
+    listed.write_text("- {name: first, epsilon: 1, delta: 1e-6}\n- {name: second, epsilon: 0.5, delta: 1e-6}\n")
+    run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5", "--policy", "plan")
+    assert run("ledger", "plan", "lock", "clinic", "--file", listed).code == 0
+    made_with = ("release", data_file, "--schema", schema_file, "--generator", "independent", "--delta", "1e-6")
+
+    other = run(*made_with, "--epsilon", "0.7", "--out", tmp_path / "other")
+    assert other.code == 4
+    assert "does not hold this request" in other.err
+    dry = run(*made_with, "--epsilon", 1, "--out", tmp_path / "first", "--dry-run")
+    assert "2 of 2 planned requests" in dry.err
+    assert "1 of 2 planned requests" in dry.err
+    for epsilon, name in ((0.5, "second"), (1, "first")):
+        made = run(*made_with, "--epsilon", epsilon, "--out", tmp_path / name, "--json")
+        assert json.loads(made.out)["verdict"] == "PASS", made.err
+    again = run(*made_with, "--epsilon", 1, "--out", tmp_path / "again")
+    assert again.code == 4
+    assert "made already" in again.err
+
+    shutil.rmtree(tmp_path / "home")
+    for name in ("first", "second"):
+        verified = run("verify", tmp_path / name, "--json")
+        told = json.loads(verified.out)
+        assert told["verified"] is True
+        assert "the list that entry 2 locked before" in json.dumps(told)
+    certificate = json.loads((tmp_path / "first" / "certificate.json").read_text(encoding="utf-8"))
+    assert len(certificate["ledger"]["plans"]) == 1
+    assert float(certificate["accountants"]["proven"]) <= 1
