@@ -14,7 +14,8 @@ from dpsynth.curator.queries import MarginalQueries
 from dpsynth.generators.aim import AIM
 from dpsynth.generators.all_marginals import AllMarginals, possible_cells
 from dpsynth.generators.fitted_model import FittedGraphicalModel
-from dpsynth.generators.mixture import Mixture, refusal_of
+from dpsynth.generators.mixture import Mixture
+from dpsynth.generators.noisy_tables import refusal_of
 from dpsynth.schema.schema import Schema
 
 SMALL_TABLE = 20_000
