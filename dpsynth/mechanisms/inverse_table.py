@@ -1,9 +1,9 @@
 """Draws integers from a known distribution through its inverse cumulative function, to 128 bits.
 
 A table holds ascending thresholds of 128 bits. A draw is a uniform 128-bit integer; the answer is the number of
-thresholds at or below it. The high 64 bits decide almost always and are compared for a whole vector at once; the low 64
-bits are drawn only where the high bits hit a threshold exactly. Bytes are asked for in that order: the high words of a
-block, then the low words of its ties.
+thresholds at or below it. The high 64 bits decide almost always; the low 64 bits are drawn only where the high bits hit
+a threshold exactly. Bytes are asked for in that order: the high words of a block, then the low words of its ties. The
+highest 14 bits tell the answer at once unless a threshold begins with the same; only then is there a search.
 
 Source: inversion, Devroye, "Non-Uniform Random Variate Generation" (1986), section III.2; as a table of cumulative
 integers, Peikert (eprint 2010/088), section 4.1.
@@ -12,7 +12,7 @@ integers, Peikert (eprint 2010/088), section 4.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
 
@@ -25,6 +25,8 @@ from dpsynth.randomness import NoiseSource, uniform_words
 QUANTILE_BITS = 128
 _WHOLE = 1 << QUANTILE_BITS
 _BLOCK = 1 << 16  # words per block: half a megabyte, so that drawing and searching stay in the cache
+_GUIDE_BITS = 14
+_BEYOND_GUIDE = np.uint64(64 - _GUIDE_BITS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,14 @@ class InverseTable:
     high: NDArray[np.uint64]
     low: NDArray[np.uint64]
     smallest: int
+    _guide: NDArray[np.int32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count the thresholds below every word that begins with given bits; -1 where one begins with them."""
+        below = np.searchsorted(self.high, np.arange(1 << _GUIDE_BITS, dtype=np.uint64) << _BEYOND_GUIDE)
+        guide = np.where(below == np.append(below[1:], self.high.size), below, -1).astype(np.int32)
+        guide.flags.writeable = False
+        object.__setattr__(self, "_guide", guide)
 
     @classmethod
     def one_sided(cls, weights: Sequence[int]) -> InverseTable:
@@ -102,9 +112,12 @@ class InverseTable:
 
     def _quantiles(self, noise: NoiseSource, count: int) -> NDArray[np.intp]:
         words = uniform_words(noise, count)
-        reached = np.searchsorted(self.high, words, side="right")
-        # Where no threshold was reached, reached - 1 wraps to the largest threshold, which then cannot be equal.
-        tied = np.flatnonzero(self.high[reached - 1] == words)
+        reached = self._guide[(words >> _BEYOND_GUIDE).astype(np.intp)].astype(np.intp)
+        searched = np.flatnonzero(reached < 0)
+        found = np.searchsorted(self.high, words[searched], side="right")
+        reached[searched] = found
+        # Where no threshold was reached, found - 1 wraps to the largest threshold, which then cannot be equal.
+        tied = searched[self.high[found - 1] == words[searched]]
         for position, low_word in zip(tied, uniform_words(noise, tied.size), strict=True):
             end = reached[position]
             start = np.searchsorted(self.high, words[position], side="left")
