@@ -1,7 +1,7 @@
 """Noisy gradients: batches are drawn, gradients clipped and summed here, and leave only through the gate.
 
-The clipped gradient of a unit is a vector of whole numbers, in steps of clipping norm / 2**20 and cut toward zero, so
-that its norm is checked and sums are made without rounding; the noise is Gaussian noise on whole numbers.
+The clipped gradient of a unit is a vector of whole numbers, in steps of clipping norm / 2**26, so that its norm is
+checked and sums are made without rounding; the noise is Gaussian noise on whole numbers.
 `docs/design/dp_sgd.md` proves the sensitivity and says what remains of floating point.
 """
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.events import DpEvent, GaussianCoverDpEvent, GaussianDpEvent
 from dpsynth.curator._sealed import Private, unseal
+from dpsynth.curator.clipping import LATTICE, MOST_AT_ONCE, OuterProducts, clipped, per_unit, total, whole
 from dpsynth.curator.gate import BoundedQuery, Gate
 from dpsynth.curator.gradient_queries import NoisyGradient, TrainingPlan, encoded_rows
 from dpsynth.curator.rows import PrivateRows
@@ -29,11 +30,6 @@ from dpsynth.mechanisms.rounded_gaussian import RoundedGaussianMechanism
 from dpsynth.mechanisms.rounding import rounded_up
 from dpsynth.randomness import NoiseSource, secret_coins
 from dpsynth.schema.domain import Domain
-
-LATTICE = 1 << 20
-"""Steps in one clipping norm: whole numbers of squared norm LATTICE**2 are a gradient at the clipping norm."""
-
-_ROOM = 1 - 2.0**-40  # so that rounding errors of the norm never push a clipped gradient out of the ball
 
 
 class Gradients(Protocol):
@@ -47,6 +43,10 @@ class Gradients(Protocol):
     def size(self) -> int:
         """The number of entries of the whole gradient."""
 
+    @property
+    def width(self) -> int:
+        """How many numbers say the gradient of one row; fewer than `size` where parts are outer products."""
+
     def check(self, parameters: Sequence[NDArray[np.floating]], auxiliary: Sequence[NDArray[np.floating]]) -> None:
         """Refuse arrays of other shapes."""
 
@@ -55,8 +55,8 @@ class Gradients(Protocol):
         parameters: Sequence[NDArray[np.floating]],
         rows: NDArray[np.float64],
         auxiliary: Sequence[NDArray[np.floating]],
-    ) -> NDArray[np.float64]:
-        """Return the whole gradient for each of `rows`, shape (rows, size)."""
+    ) -> tuple[OuterProducts, ...]:
+        """Return the gradient for each of `rows`, one part per parameter."""
 
 
 class StepAllowance:
@@ -149,30 +149,6 @@ class UnitBatches:
         return encoded_rows(codes, self._domain), owner
 
 
-def per_unit(gradients: NDArray[np.float64], owner: NDArray[np.intp], units: int) -> NDArray[np.float64]:
-    """Return the sum of the gradients of each unit's rows, shape (units, size); `owner` is sorted."""
-    if len(owner) == units:
-        return gradients
-    with np.errstate(all="ignore"):  # a warning would tell that somebody's gradient is not finite
-        return np.add.reduceat(gradients, np.searchsorted(owner, np.arange(units)), axis=0)
-
-
-def clipped(gradients: NDArray[np.float64], clipping_norm: float) -> NDArray[np.float64]:
-    """Return every gradient as whole numbers of at most LATTICE in Euclidean norm, exactly; shape (units, size).
-
-    A gradient is scaled down to `clipping_norm` where it is longer, divided by clipping_norm / LATTICE and cut toward
-    zero, which makes no entry larger. One whose norm is not finite counts as zero.
-    """
-    with np.errstate(all="ignore"):
-        norms = np.sqrt(np.einsum("ij,ij->i", gradients, gradients))
-        usable = np.isfinite(norms)
-        scale = (LATTICE * _ROOM) / np.maximum(np.where(usable, norms, 1.0), clipping_norm)
-        whole = np.trunc(np.where(usable[:, None], gradients, 0.0) * scale[:, None])
-        # Whole numbers below 2**53: this comparison is exact, whatever happened before it.
-        whole[~(np.einsum("ij,ij->i", whole, whole) <= float(LATTICE) ** 2)] = 0.0
-    return whole
-
-
 def gradient_sensitivity(size: int) -> Sensitivity:
     """Return how far one unit moves a sum of clipped gradients of `size` entries, in whole numbers."""
     return Sensitivity(l1=LATTICE * (isqrt(size) + 1), squared_l2=LATTICE**2, linf=LATTICE)
@@ -192,17 +168,21 @@ def clipped_sum(
     *,
     units: NDArray[np.intp],
     units_at_once: int,
+    one_row_each: bool,
 ) -> Private[NDArray[np.int64]]:
     """Return the sum of the clipped gradients of `units`, sealed, in whole numbers; zero for nobody.
 
-    Sums of whole numbers do not depend on order or on how a batch is cut into pieces.
+    Sums of whole numbers do not depend on order or on how a batch is cut into pieces. `one_row_each` is what the schema
+    promises; the rows of the batch must not decide it, because gradients written out are rounded otherwise.
     """
-    total = np.zeros(gradients.size, dtype=np.int64)
+    result = np.zeros(gradients.size, dtype=np.int64)
     for some in pieces(units, units_at_once):
         rows, owner = batches.rows_of(some)
-        of_units = per_unit(gradients.of_rows(parameters, rows, auxiliary), owner, len(some))
-        total += clipped(of_units, plan.clipping_norm).sum(axis=0).astype(np.int64)
-    return Private(total)
+        parts = gradients.of_rows(parameters, rows, auxiliary)
+        if not one_row_each:  # a sum of outer products is not one
+            parts = (OuterProducts.of_vectors(per_unit(whole(parts), owner, len(some))),)
+        result += total(clipped(parts, plan.clipping_norm))
+    return Private(result)
 
 
 def pieces(units: NDArray[np.intp], at_once: int) -> Iterator[NDArray[np.intp]]:
@@ -210,10 +190,30 @@ def pieces(units: NDArray[np.intp], at_once: int) -> Iterator[NDArray[np.intp]]:
     return (units[start : start + at_once] for start in range(0, len(units), at_once))
 
 
+def units_at_once(rows_at_once: int, rows_per_unit: int, gradients: Gradients) -> int:
+    """Return how many units fit where the gradients of `rows_at_once` rows do, written out.
+
+    Of units of a single row nothing is written out but the factors, and on the way to them about three times as much.
+    """
+    if rows_per_unit == 1:
+        rows_at_once = max(rows_at_once, rows_at_once * gradients.size // (4 * gradients.width))
+    return max(1, min(rows_at_once, MOST_AT_ONCE) // rows_per_unit)
+
+
 class Training:
     """Answers to questions about gradients, drawn from one paid training."""
 
-    __slots__ = ("_advance", "_allowance", "_batches", "_gate", "_gradients", "_mechanism", "_noise", "_units_at_once")
+    __slots__ = (
+        "_advance",
+        "_allowance",
+        "_batches",
+        "_gate",
+        "_gradients",
+        "_mechanism",
+        "_noise",
+        "_one_row_each",
+        "_units_at_once",
+    )
 
     def __init__(
         self,
@@ -233,7 +233,8 @@ class Training:
         self._noise = noise
         self._gate = Gate(allowance, noise)
         self._mechanism = gaussian_for(allowance.plan.noise_multiplier)
-        self._units_at_once = max(1, allowance.plan.rows_at_once // rows_per_unit)
+        self._one_row_each = rows_per_unit == 1
+        self._units_at_once = units_at_once(allowance.plan.rows_at_once, rows_per_unit, gradients)
         self._advance = advance
 
     @property
@@ -261,7 +262,7 @@ class Training:
         if not self.steps_left:
             raise self._allowance.refusal("noisy gradient")
         plan, batches = self.plan, unseal(self._batches)
-        total = clipped_sum(
+        exact = clipped_sum(
             batches,
             self._gradients,
             plan,
@@ -269,8 +270,9 @@ class Training:
             auxiliary,
             units=batches.drawn(self._noise, plan.sampling_probability),
             units_at_once=self._units_at_once,
+            one_row_each=self._one_row_each,
         )
-        query = BoundedQuery(total, gradient_sensitivity(self._gradients.size))
+        query = BoundedQuery(exact, gradient_sensitivity(self._gradients.size))
         noisy = self._gate.release(self._mechanism, query, purpose="noisy gradient")
         self._advance(1)
         return NoisyGradient(self._parts(noisy), self.plan.stddev, self._allowance.taken)

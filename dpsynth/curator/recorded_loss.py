@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.curator.clipping import OuterProducts
 from dpsynth.curator.gradient_queries import Loss, flat_size
 from dpsynth.errors import DpsynthError, InvalidInput, MissingExtra
 
@@ -22,6 +23,8 @@ try:
     import torch
     from torch.func import functionalize, grad, vmap
     from torch.fx.experimental.proxy_tensor import make_fx
+
+    from dpsynth.curator.factored_recording import factored
 except ImportError as missing:
     raise MissingExtra("torch", "neural") from missing
 
@@ -55,9 +58,10 @@ class RecordedLoss:
 
     Attributes:
         shapes: of the parameters.
+        factored: for each parameter whether its gradient is returned as an outer product.
     """
 
-    __slots__ = ("_auxiliary_shapes", "_of_rows", "shapes")
+    __slots__ = ("_auxiliary_shapes", "_of_rows", "factored", "shapes")
 
     def __init__(
         self,
@@ -68,12 +72,19 @@ class RecordedLoss:
         """Use `record_loss`, which checks."""
         self.shapes = shapes
         self._auxiliary_shapes = auxiliary_shapes
-        self._of_rows = vmap(graph, in_dims=(None, 0, None))
+        flat, self.factored = factored(graph)
+        self._of_rows = vmap(flat, in_dims=(*[None] * len(shapes), 0, *[None] * len(auxiliary_shapes)))
 
     @property
     def size(self) -> int:
         """The number of entries of the whole gradient."""
         return flat_size(self.shapes)
+
+    @property
+    def width(self) -> int:
+        """How many numbers say the gradient of one row."""
+        pairs = zip(self.shapes, self.factored, strict=True)
+        return sum(sum(shape) if is_factored else flat_size([shape]) for shape, is_factored in pairs)
 
     def check(self, parameters: Sequence[NDArray[np.floating]], auxiliary: Sequence[NDArray[np.floating]]) -> None:
         """Refuse arrays of other shapes than those that were recorded.
@@ -89,15 +100,18 @@ class RecordedLoss:
         parameters: Sequence[NDArray[np.floating]],
         rows: NDArray[np.float64],
         auxiliary: Sequence[NDArray[np.floating]],
-    ) -> NDArray[np.float64]:
-        """Return the whole gradient for each of `rows`, shape (rows, size), in double precision."""
+    ) -> tuple[OuterProducts, ...]:
+        """Return the gradient for each of `rows`, one part per parameter, in double precision."""
         try:
             with torch.no_grad():
-                parts = self._of_rows(_tensors(parameters), torch.from_numpy(rows), _tensors(auxiliary))
-                flat: NDArray[np.float64] = torch.cat([part.reshape(len(rows), -1) for part in parts], dim=1).numpy()
+                results = self._of_rows(*_tensors(parameters), torch.from_numpy(rows), *_tensors(auxiliary))
+                flat = iter([result.reshape(len(rows), -1).numpy() for result in results])
+            return tuple(
+                OuterProducts(next(flat), next(flat)) if is_factored else OuterProducts.of_vectors(next(flat))
+                for is_factored in self.factored
+            )
         except Exception as fault:  # noqa: BLE001 - its text might speak of a row
             raise DpsynthError(f"the loss could not be evaluated ({type(fault).__name__})") from None
-        return flat
 
 
 def record_loss(

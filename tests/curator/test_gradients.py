@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from dpsynth.accounting.events import GaussianDpEvent, GdpEvent
 from dpsynth.curator._sealed import Private, unseal
+from dpsynth.curator.clipping import LATTICE, MOST_AT_ONCE, OuterProducts
 from dpsynth.curator.gate import Gate
 from dpsynth.curator.gradient_queries import TrainingPlan, encoded_rows
 from dpsynth.curator.gradients import (
-    LATTICE,
     StepAllowance,
     Training,
     UnitBatches,
-    clipped,
     gaussian_for,
     gradient_sensitivity,
-    per_unit,
     pieces,
+    units_at_once,
 )
 from dpsynth.curator.rows import PrivateRows
 from dpsynth.errors import BudgetExceeded, InvalidInput
@@ -38,41 +36,6 @@ from tests.curator.training_room import DOMAIN, LEVELS, Table, allowance, flat, 
 Floats = NDArray[np.float64]
 SIZE = 6
 
-NUMBERS = st.one_of(
-    st.floats(-10, 10),
-    st.floats(allow_nan=True, allow_infinity=True),
-    st.sampled_from([0.0, 2.0, 5e-324, 1e-160, 1e160, 1.7e308, float("nan"), float("inf"), -float("inf")]),
-)
-TABLES = hnp.arrays(np.float64, (LEVELS, SIZE), elements=NUMBERS)
-NORMS = st.sampled_from([1e-9, 1e-3, 1.0, 2.0, 1e9])
-
-# ------------------------------------------------------------------------------------------------- clipping, as laws
-
-
-@given(TABLES, NORMS)
-def test_no_gradient_is_longer_than_the_clipping_norm_exactly(gradients: Floats, norm: float) -> None:
-    whole = clipped(gradients, norm)
-    assert np.array_equal(whole, np.trunc(whole))
-    assert all(sum(int(entry) ** 2 for entry in row) <= LATTICE**2 for row in whole)
-
-
-@given(hnp.arrays(np.float64, (LEVELS, SIZE), elements=st.floats(-1, 1)), NORMS)
-def test_clipping_keeps_directions_and_short_gradients(gradients: Floats, norm: float) -> None:
-    back = clipped(gradients, norm) * norm / LATTICE
-    lengths = np.sqrt((gradients**2).sum(axis=1))[:, None]
-    wanted = gradients * (norm / np.maximum(lengths, norm))
-    np.testing.assert_allclose(back, wanted, rtol=0, atol=1.01 * norm / LATTICE)
-
-
-@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 1e200])
-def test_a_gradient_that_is_not_finite_counts_as_zero_and_touches_nobody_else(poison: float) -> None:
-    gradients = np.ones((3, 4))
-    clean = clipped(gradients, 1.0)
-    gradients[1, 2] = poison
-    spoilt = clipped(gradients, 1.0)
-    assert not spoilt[1].any()
-    np.testing.assert_array_equal(spoilt[[0, 2]], clean[[0, 2]])
-
 
 def test_numbers_that_are_not_finite_cause_no_warning_and_no_error() -> None:
     """Warnings are errors in this suite; what one of them says would be about somebody's row."""
@@ -80,61 +43,6 @@ def test_numbers_that_are_not_finite_cause_no_warning_and_no_error() -> None:
     table[:3] = [[np.inf], [-np.inf], [1.7e308]]
     session = training(rows([0, 1, 2, 2, 3], [0, 0, 1, 1, 2]), table, plan(), silent=True, rows_per_unit=2)
     assert not flat(session.noisy_gradient([]).parts).any()
-
-
-Sum = Callable[[Floats, NDArray[np.intp], int, float], Floats]
-"""Of row gradients, their units, number of units and clipping norm; returns the sum in LATTICE steps."""
-
-
-def the_sum(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
-    return clipped(per_unit(gradients, owner, units), norm).sum(axis=0)
-
-
-def moves_by_at_most_the_clipping_norm(make_sum: Sum) -> None:
-    """Add one unit of up to three rows to others, at any place: the sum moves by at most one clipping norm, exactly."""
-
-    @settings(max_examples=40, derandomize=True, database=None)
-    @given(TABLES, NORMS, st.integers(1, 3), st.integers(1, 4))
-    def law(gradients: Floats, norm: float, mine: int, others: int) -> None:
-        theirs = gradients[3 : 3 + 2 * others]
-        both = np.concatenate([theirs, gradients[:mine]])
-        owner = np.r_[np.repeat(np.arange(others), 2), np.full(mine, others)]
-        with np.errstate(all="ignore"):
-            moved = make_sum(both, owner, others + 1, norm) - make_sum(theirs, owner[: 2 * others], others, norm)
-            assert (moved**2).sum() <= float(LATTICE) ** 2
-            assert np.isfinite(moved).all()
-
-    law()
-
-
-def test_one_unit_more_moves_the_sum_by_at_most_the_clipping_norm() -> None:
-    moves_by_at_most_the_clipping_norm(the_sum)
-
-
-def per_layer(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
-    both = per_unit(gradients, owner, units)
-    return np.concatenate([clipped(both[:, :3], norm).sum(axis=0), clipped(both[:, 3:], norm).sum(axis=0)])
-
-
-def per_row(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
-    return clipped(gradients, norm).sum(axis=0)
-
-
-def past_clipping(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
-    both = per_unit(gradients, owner, units)
-    lengths = np.sqrt((both**2).sum(axis=1))
-    return np.trunc(both * LATTICE / np.maximum(lengths, norm)[:, None]).sum(axis=0)
-
-
-def of_the_batch(gradients: Floats, owner: NDArray[np.intp], units: int, norm: float) -> Floats:
-    """Clip the sum of everybody by a factor that depends on everybody."""
-    return clipped(gradients.sum(axis=0, keepdims=True), norm)[0] * units
-
-
-@pytest.mark.parametrize("planted", [per_layer, per_row, past_clipping, of_the_batch])
-def test_a_planted_way_of_clipping_is_caught(planted: Sum) -> None:
-    with pytest.raises(AssertionError):
-        moves_by_at_most_the_clipping_norm(planted)
 
 
 def test_the_sensitivity_of_the_gate_is_one_clipping_norm() -> None:
@@ -228,6 +136,16 @@ def test_a_memory_cap_leaves_nobody_out() -> None:
     assert [part.tolist() for part in pieces(np.arange(5), 2)] == [[0, 1], [2, 3], [4]]
 
 
+def test_factors_leave_room_for_more_units_at_once() -> None:
+    class Narrow(Table):
+        width = 10
+
+    wide, narrow = Table(np.zeros((LEVELS, 4000))), Narrow(np.zeros((LEVELS, 4000)))
+    assert [units_at_once(128, rows, wide) for rows in (1, 2, 300)] == [128, 64, 1]
+    assert [units_at_once(128, rows, narrow) for rows in (1, 2, 300)] == [12_800, 64, 1]
+    assert units_at_once(10**12, 1, wide) == MOST_AT_ONCE
+
+
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_rows_are_grouped_by_unit_wherever_they_stand(owners: list[int], shuffled: object) -> None:
     kinds = [owner % LEVELS for owner in owners]
@@ -254,6 +172,41 @@ def test_codes_become_one_hot_groups() -> None:
     np.testing.assert_array_equal(
         encoded_rows(np.array([[0, 2], [1, 0]], dtype=np.uint8), domain), [[1, 0, 0, 0, 1], [0, 1, 1, 0, 0]]
     )
+
+
+@dataclass
+class Products(Table):
+    """A loss double whose gradients are outer products: of two numbers, and of the other four."""
+
+    def of_rows(self, parameters: object, rows: Floats, auxiliary: object) -> tuple[OuterProducts, ...]:
+        lines = self.gradients[rows.argmax(axis=1)]
+        return (OuterProducts(lines[:, :2], lines[:, 2:5]),)
+
+
+def adds_one_gradient(kind: Callable[..., Training]) -> None:
+    """Somebody with two rows comes along: the sum moves by their gradient, and by no rounding of anybody else's."""
+    table = Products(np.random.default_rng(6).normal(size=(LEVELS, SIZE)) * [1, 1, 1, 1e-3, 1e-3, 0])
+    sums = []
+    for kinds, owners in (([0, 1, 2] * 30, range(90)), ([0, 1, 2] * 30 + [3, 4], [*range(90), 90, 90])):
+        data = rows(kinds, list(owners))
+        session = training(data, table, plan(clipping_norm=0.5), silent=True, rows_per_unit=2, kind=kind)
+        sums.append(flat(session.noisy_gradient([]).parts) * 10)
+    assert np.linalg.norm(sums[1] - sums[0]) <= 0.5 * (1 + 1e-12)
+
+
+class AsTheyCome(Training):
+    """Writes gradients out only where a batch happens to hold somebody with several rows."""
+
+    def __init__(self, data: Private[PrivateRows], *given: object, **named: object) -> None:
+        super().__init__(data, *given, **named)  # type: ignore[arg-type]
+        owners = unseal(data).owners
+        self._one_row_each = owners is not None and len(np.unique(owners)) == len(owners)
+
+
+def test_the_schema_says_whether_gradients_are_written_out_and_not_the_batch() -> None:
+    adds_one_gradient(Training)
+    with pytest.raises(AssertionError):
+        adds_one_gradient(AsTheyCome)
 
 
 # ------------------------------------------------------------------------------------------------------------- steps

@@ -20,6 +20,7 @@ from dpsynth.accounting.agreement import cross_check  # noqa: E402
 from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
 from dpsynth.accounting.pld import PldAccountant  # noqa: E402
 from dpsynth.curator import Curator  # noqa: E402
+from dpsynth.curator.clipping import whole  # noqa: E402
 from dpsynth.curator.gradient_queries import NoisyGradient, TrainingPlan  # noqa: E402
 from dpsynth.curator.recorded_loss import record_loss, refuse_cross_example  # noqa: E402
 from dpsynth.errors import BudgetExceeded, BudgetNotSet, DpsynthError, InvalidInput, LedgerError  # noqa: E402
@@ -345,9 +346,9 @@ def test_a_constant_that_changes_after_the_recording_changes_nothing() -> None:
     factor = torch.ones((), dtype=torch.float64)
     recorded = record_loss(lambda p, r, a: factor * (r @ p[0]).sum(), PARAMETERS, (), WIDTH)
     rows = np.eye(WIDTH)
-    before = recorded.of_rows(PARAMETERS, rows, ()).copy()
+    before = whole(recorded.of_rows(PARAMETERS, rows, ()))
     factor.mul_(7)
-    np.testing.assert_array_equal(recorded.of_rows(PARAMETERS, rows, ()), before)
+    np.testing.assert_array_equal(whole(recorded.of_rows(PARAMETERS, rows, ())), before)
 
 
 def test_layers_in_which_rows_meet_are_refused_by_name() -> None:
@@ -358,6 +359,36 @@ def test_layers_in_which_rows_meet_are_refused_by_name() -> None:
             refuse_cross_example(torch.nn.Sequential(torch.nn.Linear(3, 4), layer))
     with pytest.raises(InvalidInput, match="InstanceNorm1d"):
         refuse_cross_example(torch.nn.InstanceNorm1d(4, track_running_stats=True))
+
+
+DENSE: dict[str, tuple[Callable[..., Any], tuple[bool, bool]]] = {
+    "a row times a matrix": (lambda p, r, a: functional.tanh(r @ p[0]).sum(), (True, False)),
+    "a matrix times a row": (lambda p, r, a: functional.tanh(p[0].T @ r + p[1]).sum(), (True, False)),
+    "a batch of one": (lambda p, r, a: functional.tanh(r[None] @ p[0] + p[1]).sum(), (True, False)),
+    "a layer of PyTorch": (lambda p, r, a: functional.tanh(functional.linear(r, p[0].T, p[1])).sum(), (True, False)),
+    "a layer on a batch of one": (lambda p, r, a: functional.linear(r[None], p[0].T, p[1]).exp().sum(), (True, False)),
+    "broadcast by hand": (lambda p, r, a: functional.tanh((r[:, None] * p[0]).sum(dim=0)).sum(), (False, False)),
+    "used twice": (lambda p, r, a: functional.tanh(r @ p[0]).sum() + (r**2 @ p[0]).sum(), (False, False)),
+    "entries of its own": (lambda p, r, a: torch.exp(p[0]).sum() * r[0] + p[1].sum(), (False, False)),
+    "a penalty on weights": (lambda p, r, a: functional.tanh(r @ p[0]).sum() + (p[0] ** 2).sum(), (False, False)),
+    "two layers": (lambda p, r, a: loss(p, r, a), (True, False)),
+}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_gradients_of_dense_layers_are_not_written_out_and_others_are(name: str) -> None:
+    made, wanted = DENSE[name]
+    recorded = record_loss(made, PARAMETERS, (), WIDTH)
+    assert recorded.factored == wanted
+    rows = np.random.default_rng(1).random((5, WIDTH))
+    parts = recorded.of_rows(PARAMETERS, rows, ())
+    written = [part.left.shape[1] + part.right.shape[1] * pair for part, pair in zip(parts, wanted, strict=True)]
+    assert sum(written) == recorded.width
+    for row, found in zip(rows, whole(parts), strict=True):
+        parameters = [torch.tensor(part, requires_grad=True) for part in PARAMETERS]
+        made(parameters, torch.tensor(row), ()).backward()
+        flat = [(torch.zeros_like(p) if p.grad is None else p.grad).numpy().ravel() for p in parameters]
+        np.testing.assert_allclose(found, np.concatenate(flat), rtol=1e-9, atol=1e-12)
 
 
 def test_many_kinds_of_losses_are_recorded_exactly() -> None:
@@ -372,7 +403,7 @@ def test_many_kinds_of_losses_are_recorded_exactly() -> None:
         lambda p, r, a: sum(functional.softmax(part, -1)[0] for part in (r @ p[0]).split([1, 3])),
         lambda p, r, a: functional.silu(r @ p[0]).sum() + functional.elu(r @ p[0]).norm() + (r @ p[0]).logsumexp(0),
     ):
-        found = record_loss(made, PARAMETERS, (), WIDTH).of_rows(PARAMETERS, rows, ())
+        found = whole(record_loss(made, PARAMETERS, (), WIDTH).of_rows(PARAMETERS, rows, ()))
         for row, one in zip(rows, found, strict=True):
             parameters = [torch.tensor(part, requires_grad=True) for part in PARAMETERS]
             made(parameters, torch.tensor(row), ()).backward()

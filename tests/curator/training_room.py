@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.events import GaussianCoverDpEvent, GaussianDpEvent
 from dpsynth.curator._sealed import Private
+from dpsynth.curator.clipping import OuterProducts
 from dpsynth.curator.gradient_queries import TrainingPlan
 from dpsynth.curator.gradients import StepAllowance, Training
 from dpsynth.curator.rows import PrivateRows, compact
@@ -58,12 +59,16 @@ class Table:
     def size(self) -> int:
         return self.gradients.shape[1]
 
+    @property
+    def width(self) -> int:
+        return self.size
+
     def check(self, parameters: object, auxiliary: object) -> None:
         pass
 
-    def of_rows(self, parameters: object, rows: NDArray[np.float64], auxiliary: object) -> NDArray[np.float64]:
+    def of_rows(self, parameters: object, rows: NDArray[np.float64], auxiliary: object) -> tuple[OuterProducts, ...]:
         self.largest_request = max(self.largest_request, len(rows))
-        return self.gradients[rows.argmax(axis=1)]
+        return (OuterProducts.of_vectors(self.gradients[rows.argmax(axis=1)]),)
 
 
 @dataclass

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from dpsynth.accounting.events import DpEvent
+from dpsynth.curator.clipping import LATTICE
 from dpsynth.curator.gate import Gate
-from dpsynth.curator.gradients import LATTICE, UnitBatches, gaussian_for
+from dpsynth.curator.gradients import UnitBatches, gaussian_for
 from dpsynth.randomness import NoiseSource, uniform_words
 from tests.curator.training_room import DOMAIN, LEVELS, flat, plan, rows, training
 from tests.statistical.goodness_of_fit import Ints, chi_square_p
