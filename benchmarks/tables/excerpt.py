@@ -19,6 +19,7 @@ from dpsynth.schema.table import SyntheticTable
 
 DEMOGRAPHIC = ("AGEP", "SEX", "MSP", "RAC1P", "HOUSING_TYPE", "OWN_RENT", "EDU", "PINCP_DECILE", "DVET", "DEYE")
 GROUP = "PUMA"
+INDUSTRY = "INDP"
 WITH_PERCENTILES = ("AGEP", "PINCP", "POVPIP", "PWGTP", "WGTP")
 """The columns whose dictionary entry is a range of more than 20 whole numbers."""
 
@@ -32,21 +33,26 @@ def demographic() -> BenchmarkTable:
 
 
 def every_feature() -> BenchmarkTable:
-    """Return all features but INDP, whose codes the dictionary does not list; the score has PUMA as its group."""
+    """Return all features; the score has PUMA as its group."""
     return _excerpt("nist-24", None)
 
 
-def excerpt_schema(features: Sequence[str] | None) -> Schema:
-    """Return the published example schema, for some features or (None) all of those that it codes.
+def without_industries() -> BenchmarkTable:
+    """Return all features but INDP, the finer of the two codes of industries; the score has PUMA as its group."""
+    return _excerpt("nist-23", [name for name in excerpt_schema(None).domain.names if name != INDUSTRY])
 
-    With all features the workload is the one that is asked for: every pair within the areas of PUMA.
+
+def excerpt_schema(features: Sequence[str] | None) -> Schema:
+    """Return the published example schema, for some features or (None) all of them.
+
+    With PUMA among them the workload is the one that is asked for: every pair within its areas.
     """
     text = (PROJECT / "docs" / "examples" / "acs.schema.yaml").read_text(encoding="utf-8")
     document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - the loader that makes texts only
     settings = document["dpsynth"]
-    if features is None:
+    if features is None or GROUP in features:
         settings["workload"] = {"group_by": GROUP}
-    else:
+    if features is not None:
         document["fields"] = [field for field in document["fields"] if field["name"] in features]
         settings["constraints"] = list(_narrowed(settings["constraints"], set(features)))
     return Schema.from_text(json.dumps(document), source="acs.schema.yaml")
@@ -57,7 +63,7 @@ def scored(schema: Schema, real: pd.DataFrame, made: pd.DataFrame) -> float:
     dictionary = json.loads(shared_file("acs", "data_dictionary.json").read_text(encoding="utf-8"))
     coded_columns = []
     for name in schema.domain.names:
-        entry = dictionary[name]["values"]
+        entry = dictionary[name].get("values", {})
         pair: tuple[NDArray[np.generic], ...]
         if name in WITH_PERCENTILES:
             singles = [float(value) for value in entry if value not in {"min", "max", MISSING}]
@@ -77,7 +83,10 @@ def scored(schema: Schema, real: pd.DataFrame, made: pd.DataFrame) -> float:
 def _narrowed(rules: Sequence[Mapping[str, str]], features: set[str]) -> Iterator[dict[str, str]]:
     """Yield what rules say about some features: of a conclusion `this and that`, the parts that speak of them."""
     for rule in rules:
-        if "never" in rule:
+        if "column" in rule:
+            if {rule["column"], rule["determines"]} <= features:
+                yield dict(rule)
+        elif "never" in rule:
             if _columns(rule["never"]) <= features:
                 yield dict(rule)
         elif _columns(rule["if"]) <= features:

@@ -81,6 +81,15 @@ TABLES = {
             without=_NOT_ON_NIST,
         ),
         TableEntry(
+            "nist-23",
+            excerpt.without_industries,
+            "NIST excerpt, all features but the 271 industries, k-marginal grouped by PUMA, 27,253 rows",
+            "1e-6",
+            ("1",),
+            ("k_marginal", "violations", *_DISTANCES),
+            without=_NOT_ON_NIST,
+        ),
+        TableEntry(
             "wide",
             generated.wide,
             "Generated: 100 columns of 10 levels, 100,000 rows",

@@ -46,9 +46,12 @@ def test_rules_about_other_columns_are_left_out_and_conclusions_are_narrowed() -
         {"if": "HISP == 1", "then": "SEX == 1"},
         {"never": "NOC >= NPF"},
         {"never": "AGEP < 3 and MSP == 1"},
+        {"column": "INDP", "determines": "SEX", "mapping": {}},
+        {"column": "MSP", "determines": "SEX", "mapping": {}},
     ]
     kept = list(excerpt._narrowed(rules, {"AGEP", "MSP", "SEX"}))
-    assert [rule.get("then") or rule["never"] for rule in kept] == ["missing(MSP)", "AGEP < 3 and MSP == 1"]
+    assert [rule.get("then") or rule.get("never") for rule in kept] == ["missing(MSP)", "AGEP < 3 and MSP == 1", None]
+    assert kept[-1] == rules[-1]
 
 
 def test_generated_columns_hang_together_and_never_change() -> None:
@@ -68,7 +71,7 @@ def test_tables_declare_only_systems_and_figures_that_exist() -> None:
 
 @needs_shared_data
 def test_the_real_rows_obey_the_rules_of_both_excerpts() -> None:
-    for table in (excerpt.demographic(), excerpt.every_feature()):
+    for table in (excerpt.demographic(), excerpt.without_industries(), excerpt.every_feature()):
         assert table.schema.constraints
         assert not table.schema.constraints.violations(table.codes).any()
 
@@ -77,4 +80,8 @@ def test_the_real_rows_obey_the_rules_of_both_excerpts() -> None:
 def test_the_rows_of_an_excerpt_hold_only_what_its_schema_describes() -> None:
     ten = excerpt.demographic()
     assert list(ten.cells.columns) == list(excerpt.DEMOGRAPHIC)
-    assert excerpt.excerpt_schema(None).workload.group_by == excerpt.GROUP
+    every = excerpt.excerpt_schema(None)
+    assert (len(every.domain), every.workload.group_by) == (24, excerpt.GROUP)
+    apart = excerpt.without_industries().schema
+    assert set(every.domain.names) - set(apart.domain.names) == {excerpt.INDUSTRY}
+    assert apart.workload.group_by == excerpt.GROUP
