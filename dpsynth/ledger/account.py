@@ -13,6 +13,7 @@ from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
 from dpsynth.accounting.filter import AdaptiveFilter, FilterKind
 from dpsynth.accounting.locked_plan import LockedPlan
 from dpsynth.errors import BudgetNotSet, InvalidInput
+from dpsynth.ledger.claimed_steps import refusal_of_claim, steps_of
 from dpsynth.ledger.covers import refusal_of_covers
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.renewal import Renewal, refusal_of_approvals
@@ -138,7 +139,7 @@ class Account:
                     # From here on the sums say nothing about what this ledger granted; until here they do.
                     self._earlier_kept, self.overspent = self.never_exceeded(), entry.index
                 self._take(entry, ReservationState.DECLARED)
-            case EntryKind.OPEN | EntryKind.SETTLE | EntryKind.VOID:
+            case EntryKind.OPEN | EntryKind.STEPS | EntryKind.SETTLE | EntryKind.VOID:
                 self._step(entry)
             case _:
                 pass  # says nothing about what this population may spend or has spent
@@ -318,6 +319,8 @@ class Account:
             )
         if len(entry.charges) != 1 or entry.budget is not None or entry.reservation is not None:
             return "a reservation holds exactly one charge"
+        if entry.steps and entry.steps != steps_of(entry.charges[0].event):
+            return "steps are claimed of a training, and of as many as it has"
         self._cost_of(entry)  # refuses what claims to cost less than it does
         return None
 
@@ -337,6 +340,8 @@ class Account:
         record = self.records.get(entry.reservation or 0)
         if record is None or record.entry.release_id != entry.release_id or entry.budget is not None:
             return f"{entry.kind} speaks about a reservation that this ledger does not hold"
+        if entry.kind is EntryKind.STEPS or (entry.kind is EntryKind.OPEN and record.opened is not None):
+            return refusal_of_claim(record, entry, self.epoch)
         needed = ReservationState.OPEN if entry.kind is EntryKind.SETTLE else ReservationState.RESERVED
         if record.state is not needed:
             return f"the reservation of release '{entry.release_id}' is {record.state}, so {entry.kind} is not possible"
@@ -362,15 +367,11 @@ class Account:
 
     def _step(self, entry: LedgerEntry) -> None:
         record = self.records[entry.reservation or 0]
-        if entry.kind is EntryKind.OPEN:
-            record.state, record.opened = ReservationState.OPEN, entry
-        elif entry.kind is EntryKind.SETTLE:
-            record.state = ReservationState.SETTLED
+        record.follow(entry)
+        if entry.kind in {EntryKind.SETTLE, EntryKind.VOID}:
             self._recount(record, self._cost_after(record, entry))
-        else:
-            record.state = ReservationState.VOID
+        if entry.kind is EntryKind.VOID:
             self._places.pop(record.entry.index, None)
-            self._recount(record, ZERO_COST)
 
     def _is_paid_for(self, record: ReservationRecord, settled: Statement) -> bool:
         place = self._places.get(record.entry.index)

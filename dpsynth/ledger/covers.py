@@ -19,13 +19,14 @@ def refusal_of_covers(reserved: Statement, settled: Statement) -> str | None:
     """Return why `settled` may not end what `reserved` covers, in words; None where it may.
 
     Where something covered was reserved, each cover that is settled is one of those, and all the rest costs no more
-    than the rest of the reservation: a cover that is left out pays for nothing else.
+    than the rest of the reservation: a cover that is left out pays for nothing else. A training whose steps are claimed
+    is not left out, because it may be resumed.
     """
     had, rest = _parts(reserved)
     if not had:
         return None
     made, others = _parts(settled)
-    if made <= had and is_at_most(_cost(others), _cost(rest)):
+    if (made == had if reserved.steps else made <= had) and is_at_most(_cost(others), _cost(rest)):
         return None
     return (
         f"release '{settled.release_id}' reserved a cover, and a cover is charged as a whole: it cannot be settled by "

@@ -9,35 +9,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 
 from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.events import DpEvent
 from dpsynth.accounting.locked_plan import LockedPlan
-from dpsynth.errors import InvalidInput, LedgerError
-from dpsynth.ledger.authorship import written_time
+from dpsynth.errors import LedgerError
 from dpsynth.ledger.chain import Head
 from dpsynth.ledger.display import view_of
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.journal import Journal
 from dpsynth.ledger.keys import SigningKey, public_hex_of
 from dpsynth.ledger.known_heads import KnownHead
+from dpsynth.ledger.ledger_opening import LedgerOpening
 from dpsynth.ledger.ledger_reading import LedgerReading, require_budgets, require_room
 from dpsynth.ledger.renewal import Renewal
-from dpsynth.ledger.reservation_record import ReservationState
 from dpsynth.ledger.signed_heads import signature_of_head
 from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Signature, Statement
-from dpsynth.ledger.steps import EXPIRED, one_line, record_of, remark_of, request_of, step_of
+from dpsynth.ledger.steps import remark_of, request_of
 from dpsynth.ledger.store import open_store
-from dpsynth.ledger.tokens import OpenToken, Reservation
+from dpsynth.ledger.tokens import Reservation
 from dpsynth.ledger.wording import policy_named, words_of
 
-_LIFETIME = timedelta(days=7)
 
-
-class Ledger(LedgerReading):
+class Ledger(LedgerReading, LedgerOpening):
     """An append-only, hash-chained record of privacy spending with one fixed budget per data set.
 
     Use it as a context manager or call `close`. One object may be used from several threads, and several processes may
@@ -215,6 +211,7 @@ class Ledger(LedgerReading):
         ticket: str = "",
         legal_basis: str = "",
         configuration: str = "",
+        steps: int = 0,
     ) -> Reservation:
         """Set the cost of `event` aside, on disk and for every population of `dataset` at once, or refuse.
 
@@ -229,6 +226,7 @@ class Ledger(LedgerReading):
             ticket: where the request was decided, as your own files name it.
             legal_basis: the legal basis of the processing, in words.
             configuration: SHA-256 of what the rows will be put through.
+            steps: of a training, how many it has, if they will be claimed by `claim_steps`; it can be resumed then.
 
         Raises:
             BudgetNotSet: a population has no budget.
@@ -251,91 +249,12 @@ class Ledger(LedgerReading):
             ticket=ticket,
             legal_basis=legal_basis,
             configuration=configuration,
+            steps=steps,
         )
         with self._journal.writing() as writer:
             require_room(writer.books.accounts_of(dataset), statement)
             entry = writer.append(statement)
         return Reservation(dataset, release_id, entry.index, entry.digest)
-
-    def open(self, reservation: Reservation, *, lifetime: timedelta = _LIFETIME) -> OpenToken:
-        """Write that rows are about to be read; rows may be read only with the token that this returns.
-
-        The token expires after `lifetime`. Then no more rows may be read with it, and settling counts in full.
-
-        Raises:
-            InvalidInput: `lifetime` is not above 0.
-            LedgerError: the reservation was opened or given back before, or is of another ledger.
-            LedgerUnavailable: it could not be written; no row may be read.
-
-        Privacy: from here on the reservation can no longer be given back.
-        """
-        if lifetime <= timedelta(0):
-            raise InvalidInput("a token lives for some time, so its lifetime is above 0")
-        with self._journal.writing() as writer:
-            record = record_of(writer, reservation)
-            opening = step_of(EntryKind.OPEN, record, record.entry.purpose)
-            entry = writer.append(replace(opening, expires=written_time(datetime.now(UTC) + lifetime)))
-        return OpenToken(reservation, entry.index, entry.digest, entry.expires)
-
-    def settle(self, token: OpenToken, events: Sequence[tuple[str, DpEvent]], *, fingerprint: str = "") -> None:
-        """Write what was really asked of the rows, as (purpose, event); the rest of the reservation is free again.
-
-        Under the policy `plan`, or with a token that has expired, nothing is free again. `fingerprint` tells the rows
-        apart for who holds the key to it.
-
-        Raises:
-            LedgerError: the token was settled before, or `events` cost more than was reserved. Then the reservation
-                stays open and counts in full, and a note says so.
-            LedgerUnavailable: it could not be written; the reservation counts in full.
-
-        Privacy: may lower what is counted, because the adaptive filter bounds the sum of the real costs, stopping times
-        included.
-        """
-        charges = tuple(Charge(one_line(purpose), event) for purpose, event in events)
-        with self._journal.writing() as writer:
-            record = record_of(writer, token.reservation)
-            if record.opened is not None and record.opened.digest != token.digest:
-                raise LedgerError("this token was not given out by this ledger")
-            settled = step_of(EntryKind.SETTLE, record, record.entry.purpose, charges)
-            if token.is_expired:
-                settled = step_of(EntryKind.SETTLE, record, EXPIRED, record.entry.charges)
-            settled = replace(settled, fingerprint=fingerprint)
-            overrun = writer.refusal(settled) if record.state is ReservationState.OPEN else None
-            if overrun is None:
-                writer.append(settled)
-                return
-            # More was charged than reserved: a defect that an auditor must be able to find.
-            writer.append(remark_of(record.entry.dataset, overrun, record.entry.release_id))
-        raise LedgerError(overrun)
-
-    def void(self, reservation: Reservation) -> None:
-        """Give a reservation back that was never opened.
-
-        Raises:
-            LedgerError: it was opened, so rows may have been read, or was given back before.
-        """
-        with self._journal.writing() as writer:
-            record = record_of(writer, reservation)
-            writer.append(step_of(EntryKind.VOID, record, record.entry.purpose))
-
-    def recover(self, *, older_than: timedelta = timedelta(0)) -> tuple[LedgerEntry, ...]:
-        """Settle reservations at full cost that were opened `older_than` ago or earlier and never settled.
-
-        A release that is still running then can no longer settle for less. Returns the SETTLE entries.
-        """
-        latest = written_time(datetime.now(UTC) - older_than)
-        with self._journal.writing() as writer:
-            stale = [
-                record
-                for record in writer.books.records()
-                if record.opened is not None
-                and record.state is ReservationState.OPEN
-                and (older_than <= timedelta(0) or record.opened.time <= latest)
-            ]
-            return tuple(
-                writer.append(step_of(EntryKind.SETTLE, record, "recovered at full cost", record.entry.charges))
-                for record in stale
-            )
 
     def declare(
         self,

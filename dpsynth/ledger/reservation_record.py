@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.ledger.entry import LedgerEntry
+from dpsynth.ledger.statement import EntryKind
 
 
 class ReservationState(StrEnum):
@@ -31,8 +32,10 @@ class ReservationRecord:
         entry: the RESERVE or DECLARE entry.
         state: where it stands.
         cost: counted now: in full until settled, nothing once void.
-        opened: the OPEN entry.
+        opened: the last OPEN entry; there are several where a training was resumed.
         epoch: the epoch of the population whose budget it charges.
+        steps: up to which the steps of a training are used, where they are claimed.
+        fingerprint: of the rows for which they were.
     """
 
     entry: LedgerEntry
@@ -40,3 +43,19 @@ class ReservationRecord:
     cost: PrivacyCost
     opened: LedgerEntry | None = None
     epoch: int = 1
+    steps: int = 0
+    fingerprint: str = ""
+
+    def follow(self, entry: LedgerEntry) -> None:
+        """Go where `entry` leads, an OPEN, STEPS, SETTLE or VOID that is legal here; costs are not its business."""
+        match entry.kind:
+            case EntryKind.OPEN:
+                self.opened = entry
+                if self.state is ReservationState.RESERVED:
+                    self.state = ReservationState.OPEN
+            case EntryKind.STEPS:
+                self.steps, self.fingerprint = entry.steps, entry.fingerprint
+            case EntryKind.SETTLE:
+                self.state = ReservationState.SETTLED
+            case _:
+                self.state = ReservationState.VOID

@@ -45,6 +45,9 @@ class EntryKind(StrEnum):
     OPEN = "OPEN"
     """The rows are about to be read for a reservation."""
 
+    STEPS = "STEPS"
+    """The steps of a training up to a number are used, whether or not they will be answered."""
+
     SETTLE = "SETTLE"
     """What was really asked of the rows, never more than was reserved."""
 
@@ -100,7 +103,7 @@ class Statement:
         dataset: the data set that is charged; the population of a BUDGET, PLAN or EPOCH; empty for SIGN.
         release_id: the release that asked; empty for budgets and general notes.
         purpose: why, in words; for a note, the note.
-        reservation: index of the RESERVE entry that an OPEN, SETTLE or VOID speaks about.
+        reservation: index of the RESERVE entry that an OPEN, STEPS, SETTLE or VOID speaks about.
         budget: of a BUDGET or EPOCH entry.
         event_delta: with a budget: the part of its delta that is set aside for events which may fail outright.
         filter_kind: with a budget: what decides whether a request fits into it.
@@ -115,7 +118,9 @@ class Statement:
         ticket: of a RESERVE or DECLARE: where the request was decided, as the user's own files name it.
         legal_basis: of a RESERVE or DECLARE: the legal basis of the processing, in words.
         configuration: of a RESERVE: SHA-256 of schema, generator and options.
-        fingerprint: of a SETTLE: the rows that were read, under a key outside the ledger; see `Fingerprint`.
+        steps: of a RESERVE: how many there are, if they are claimed before they are answered; of a STEPS: up to which
+            they are used.
+        fingerprint: of a STEPS or SETTLE: the rows that were read, under a key outside the ledger; see `Fingerprint`.
         artefact: of a NOTE: SHA-256 of the release folder's list of checksums.
         expires: of an OPEN: until when rows may be read, UTC.
         curve: what counts after the entry; said for readers, computed anew by `verify`, and never relied upon.
@@ -146,6 +151,7 @@ class Statement:
     ticket: str = ""
     legal_basis: str = ""
     configuration: str = ""
+    steps: int = 0
     fingerprint: str = ""
     artefact: str = ""
     expires: str = ""
@@ -208,6 +214,7 @@ class Statement:
             "ticket": self.ticket,
             "legal_basis": self.legal_basis,
             "configuration": self.configuration,
+            "steps": self.steps,
             "fingerprint": self.fingerprint,
             "artefact": self.artefact,
             "expires": self.expires,
@@ -245,7 +252,8 @@ ONLY: Mapping[str, frozenset[EntryKind]] = {
     "ticket": frozenset({EntryKind.RESERVE, EntryKind.DECLARE}),
     "legal_basis": frozenset({EntryKind.RESERVE, EntryKind.DECLARE}),
     "configuration": frozenset({EntryKind.RESERVE}),
-    "fingerprint": frozenset({EntryKind.SETTLE}),
+    "steps": frozenset({EntryKind.RESERVE, EntryKind.STEPS}),
+    "fingerprint": frozenset({EntryKind.STEPS, EntryKind.SETTLE}),
     "artefact": frozenset({EntryKind.NOTE}),
     "expires": frozenset({EntryKind.OPEN}),
     "curve": frozenset({EntryKind.RESERVE, EntryKind.SETTLE, EntryKind.VOID, EntryKind.DECLARE}),

@@ -35,7 +35,7 @@ _FIRST_KEYS = frozenset(
     }
 )  # fmt: skip
 
-_PERHAPS = frozenset(_TEXTS) | {"reservation", "budget", "charges", "populations", "curve", "signatures"}
+_PERHAPS = frozenset(_TEXTS) | {"reservation", "budget", "charges", "populations", "curve", "signatures", "steps"}
 
 _KINDS = {kind.value: kind for kind in EntryKind}
 
@@ -110,6 +110,8 @@ def _require_form(content: Mapping[str, object], kind: str, version: int) -> Non
             _text(content, key)
     _truth(content["certifiable"])
     _optional_index(content.get("reservation"))
+    if type(content.get("steps", 0)) is not int:
+        raise ValueError("steps is a whole number")
 
 
 def _terms_from_json(data: object, version: int) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from dpsynth.accounting.events import DpEvent
 from dpsynth.errors import LedgerError
+from dpsynth.ledger.authorship import written_time
 from dpsynth.ledger.journal import JournalWriter
-from dpsynth.ledger.reservation_record import ReservationRecord
+from dpsynth.ledger.reservation_record import ReservationRecord, ReservationState
 from dpsynth.ledger.statement import Charge, EntryKind, Statement
-from dpsynth.ledger.tokens import Reservation
+from dpsynth.ledger.tokens import OpenToken, Reservation
 from dpsynth.ledger.wording import LONGEST, words_of
 
 EXPIRED = "settled at full cost: its token had expired"
@@ -27,6 +30,7 @@ def request_of(
     ticket: str,
     legal_basis: str,
     configuration: str = "",
+    steps: int = 0,
 ) -> Statement:
     """Return a RESERVE or DECLARE, with words that the ledger takes.
 
@@ -45,6 +49,7 @@ def request_of(
         ticket=words_of("ticket", ticket, empty=True),
         legal_basis=words_of("legal basis", legal_basis, empty=True),
         configuration=configuration,
+        steps=steps,
     )
 
 
@@ -60,8 +65,34 @@ def record_of(writer: JournalWriter, reservation: Reservation) -> ReservationRec
     return record
 
 
+def held_by(writer: JournalWriter, token: OpenToken) -> ReservationRecord:
+    """Return what stands for the reservation that `token` opened, and nobody after it.
+
+    Raises:
+        LedgerError: it is of another ledger, or who resumed the training has the newer token.
+    """
+    record = record_of(writer, token.reservation)
+    if record.opened is not None and record.opened.digest != token.digest:
+        if record.opened.index > token.index:
+            raise LedgerError(f"release '{token.release_id}' was resumed by another process, which alone goes on now")
+        raise LedgerError("this token was not given out by this ledger")
+    return record
+
+
+def stale_among(writer: JournalWriter, older_than: timedelta) -> list[ReservationRecord]:
+    """Return what was opened `older_than` ago or earlier and never settled."""
+    latest = written_time(datetime.now(UTC) - older_than)
+    return [
+        record
+        for record in writer.books.records()
+        if record.opened is not None
+        and record.state is ReservationState.OPEN
+        and (older_than <= timedelta(0) or record.opened.time <= latest)
+    ]
+
+
 def step_of(kind: EntryKind, record: ReservationRecord, purpose: str, charges: tuple[Charge, ...] = ()) -> Statement:
-    """Return the OPEN, SETTLE or VOID of a reservation."""
+    """Return the OPEN, STEPS, SETTLE or VOID of a reservation."""
     reserved = record.entry
     return Statement(
         kind=kind,

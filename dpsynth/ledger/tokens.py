@@ -33,12 +33,16 @@ class OpenToken:
         index: index of the OPEN entry.
         digest: its digest.
         expires: until when rows may be read, UTC; empty for ever.
+        steps: up to which the steps of a training were used before, where they are claimed.
+        fingerprint: of the rows for which they were; empty where none was.
     """
 
     reservation: Reservation
     index: int
     digest: str
     expires: str = ""
+    steps: int = 0
+    fingerprint: str = ""
 
     @property
     def is_expired(self) -> bool:
