@@ -18,7 +18,7 @@ COLUMNS = (
     "index", "time", "kind", "data_set", "release", "by", "purpose", "asked", "unit", "reservation", "certifiable",
     "charges", "mu_squared", "rho", "epsilon", "delta", "events", "budget_epsilon", "budget_delta", "event_delta",
     "filter", "software", "digest", "policy", "populations", "ticket", "legal_basis", "configuration", "fingerprint",
-    "artefact", "curve", "software_sha256",
+    "artefact", "curve", "software_sha256", "steps",
 )  # fmt: skip
 """The columns of a file, in order; new ones are added at the end."""
 
@@ -60,7 +60,7 @@ def _cells(entry: LedgerEntry) -> list[str]:
         entry.software, entry.digest, "" if budget is None else entry.policy.value, " ".join(entry.populations),
         entry.ticket, entry.legal_basis, entry.configuration, entry.fingerprint, entry.artefact,
         "" if entry.curve is None else json.dumps(entry.every_field()["curve"], separators=(",", ":")),
-        entry.software_sha256,
+        entry.software_sha256, str(entry.steps or ""),
     )  # fmt: skip
     return [made_inert(text) for text in told]
 
