@@ -22,10 +22,12 @@ from dpsynth.curator.gradient_queries import GradientSession, Loss, TrainingPlan
 from dpsynth.curator.gradients import StepAllowance, Training
 from dpsynth.curator.ingest import TableLike, check_header, read_rows, source_of
 from dpsynth.curator.marginals import MarginalCounter, measure_marginal
-from dpsynth.curator.queries import Grouping, MarginalSession, NoisyMarginal
+from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.curator.rows import PrivateRows
 from dpsynth.curator.selection import select_cliques
 from dpsynth.curator.sources.base import RowSource
+from dpsynth.curator.vote_queries import NoisyVotes, Teaching, VoteSession
+from dpsynth.curator.votes import Classroom, count_votes
 from dpsynth.errors import DpsynthError, InvalidInput, TableError
 from dpsynth.ledger import Ledger, OpenToken
 from dpsynth.progress import phase
@@ -152,7 +154,7 @@ class Curator:
         return tuple(self._charged)
 
     @contextmanager
-    def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
+    def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[VoteSession]:
         """Reserve `budget`, open the data, answer questions until the context ends; see `MarginalQueries.within`.
 
         Raises:
@@ -166,7 +168,8 @@ class Curator:
         allowance = Allowance(self.schema.dataset, mu_squared)
         with self._paid(GdpEvent(mu_squared), allowance, purpose=purpose, asked=str(budget)) as rows:
             counter = MarginalCounter(rows, self.domain, self.schema.unit)
-            yield _Session(counter, allowance, Gate(allowance, self._noise))
+            classroom = Classroom(rows, self.domain, self._noise)
+            yield _Session(counter, classroom, allowance, Gate(allowance, self._noise))
 
     @contextmanager
     def training(
@@ -281,12 +284,13 @@ class Curator:
 
 
 class _Session:
-    """Answers to marginal questions, drawn from one allowance."""
+    """Answers to questions about marginals and to teachers, drawn from one allowance."""
 
-    __slots__ = ("_allowance", "_counter", "_gate")
+    __slots__ = ("_allowance", "_classroom", "_counter", "_gate")
 
-    def __init__(self, counter: MarginalCounter, allowance: Allowance, gate: Gate) -> None:
+    def __init__(self, counter: MarginalCounter, classroom: Classroom, allowance: Allowance, gate: Gate) -> None:
         self._counter = counter
+        self._classroom = classroom
         self._allowance = allowance
         self._gate = gate
 
@@ -323,3 +327,12 @@ class _Session:
             groupings=groupings or {},
             count=count,
         )
+
+    def votes(
+        self,
+        teaching: Teaching,
+        samples: NDArray[np.integer],
+        generated: NDArray[np.integer],
+        mu_squared: Fraction,
+    ) -> NoisyVotes:
+        return count_votes(self._classroom, self._gate, teaching, samples, generated, mu_squared)
