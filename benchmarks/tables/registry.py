@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.tables import adult, excerpt, generated, small
 from benchmarks.tables.base import BenchmarkTable
@@ -52,6 +53,16 @@ TABLES = {
             ("1", "0.1", "10"),
             (*_DISTANCES, "auc"),
             without=_SMALL_ONLY,
+        ),
+        TableEntry(
+            "adult-deep",
+            partial(adult.adult_coded, "adult-deep"),
+            "Coded Adult at the delta that is usual for deep generators",
+            "1e-5",
+            ("1", "10"),
+            (*_DISTANCES, "auc"),
+            systems=("independent", "mixture", "resampled"),
+            seeds=3,
         ),
         TableEntry(
             "adult-raw",
