@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -137,6 +138,11 @@ class Curator:
     def domain(self) -> Domain:
         """Names and sizes of the columns after discretisation."""
         return self.schema.domain
+
+    @property
+    def event_delta(self) -> Decimal:
+        """The part of the budget's delta for events that may fail outright; public, and 0 where none can be asked."""
+        return self._ledger.event_delta(self.schema.dataset)
 
     @property
     def certifiable(self) -> bool:

@@ -193,6 +193,10 @@ class GradientQueries(Protocol):
     def domain(self) -> Domain:
         """Names and sizes of the columns after discretisation."""
 
+    @property
+    def event_delta(self) -> Decimal:
+        """The part of the budget's delta for events that may fail outright; public. At 0 there is no training."""
+
     def training(
         self,
         plan: TrainingPlan,

@@ -34,6 +34,15 @@ class LedgerReading:
 
     _journal: Journal
 
+    def event_delta(self, dataset: str) -> Decimal:
+        """Return how much delta every budget of `dataset` sets aside for events that may fail outright.
+
+        Raises:
+            BudgetNotSet: the data set has no budget.
+        """
+        adaptive = [account for account in self._accounts(dataset) if account.policy is BudgetPolicy.ADAPTIVE]
+        return min((account.filter().event_delta for account in adaptive), default=Decimal(0))
+
     def require_event_delta(self, dataset: str, *, otherwise: str = "List the categories in the schema") -> None:
         """Refuse where the budget sets nothing aside for events that have a delta of their own.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -38,6 +39,7 @@ class Tape:
 
     schema: Schema
     mu_squared: Fraction = Fraction(0)
+    event_delta: Decimal = Decimal(0)
     exchanges: list[Exchange] = field(default_factory=list)
 
 
@@ -57,6 +59,11 @@ class Recorder:
     @property
     def domain(self) -> Domain:
         return self._curator.domain
+
+    @property
+    def event_delta(self) -> Decimal:
+        self.tape.event_delta = self._curator.event_delta  # type: ignore[attr-defined]
+        return self.tape.event_delta
 
     @contextmanager
     def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
@@ -158,6 +165,10 @@ class Player:
     @property
     def domain(self) -> Domain:
         return self._tape.schema.domain
+
+    @property
+    def event_delta(self) -> Decimal:
+        return self._tape.event_delta
 
     @property
     def finished(self) -> bool:
