@@ -69,10 +69,11 @@ class EventTally:
         cost: their sum.
     """
 
-    __slots__ = ("cost", "counts")
+    __slots__ = ("_items", "cost", "counts")
 
     def __init__(self) -> None:
         """Start with nothing."""
+        self._items: list[tuple[DpEvent, int]] | None = None
         self.counts: Counter[DpEvent] = Counter()
         self.cost: PrivacyCost = ZERO_COST
 
@@ -91,15 +92,18 @@ class EventTally:
         cost = cost_of(SelfComposedDpEvent(event, count))
         self.counts.update(found)
         self.cost += cost
+        self._items = None
 
     def items(self) -> list[tuple[DpEvent, int]]:
         """Return the simple events with their counts, in an order that does not depend on the order of composition.
 
         Where very many different Gaussians were sampled, neighbors among them are counted as their worst, to save time.
         """
-        sampled = [event for event in self.counts if isinstance(event, PoissonSampledDpEvent)]
-        counts = _merged(self.counts, sampled) if len(sampled) > MOST_SAMPLED else self.counts
-        return sorted(counts.items(), key=lambda item: repr(item[0]))
+        if self._items is None:
+            sampled = [event for event in self.counts if isinstance(event, PoissonSampledDpEvent)]
+            counts = _merged(self.counts, sampled) if len(sampled) > MOST_SAMPLED else self.counts
+            self._items = sorted(counts.items(), key=lambda item: repr(item[0]))
+        return self._items
 
 
 def simple_events(event: DpEvent) -> Counter[DpEvent]:

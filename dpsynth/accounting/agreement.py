@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dpsynth.accounting.accountant import simple_events
 from dpsynth.accounting.budget import PrivacyBudget, epsilon_rounded_up
-from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
+from dpsynth.accounting.cost import PrivacyCost, cost_of, total_cost
 from dpsynth.accounting.events import DpEvent, ExponentialDpEvent, SelfComposedDpEvent
 from dpsynth.accounting.gaussian_dp import epsilon_from_mu_squared
 from dpsynth.accounting.locked_plan import pays_for
@@ -141,7 +141,7 @@ def _epsilon_of_sums(cost: PrivacyCost, delta: Decimal) -> Fraction | float | No
 def _cost_without_covers(event: DpEvent) -> PrivacyCost:
     """Return the sums over what accountants see: a cover hides the tail of an event, and moments count it."""
     parts = simple_events(event).items()
-    return sum((cost_of(SelfComposedDpEvent(part, count)) for part, count in parts), ZERO_COST)
+    return total_cost(cost_of(SelfComposedDpEvent(part, count)) for part, count in parts)
 
 
 def _without_mu(cost: PrivacyCost) -> PrivacyCost:

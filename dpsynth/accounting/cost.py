@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import assert_never
 
 from dpsynth.accounting.events import (
@@ -31,6 +33,7 @@ from dpsynth.errors import InvalidInput
 _AMOUNT_RESOLUTION = 10**12
 _DELTA_RESOLUTION = 10**30
 _ROUNDING = 1e-12
+_MOST_REMEMBERED = 2**14  # accountants ask several times about each event of a list
 _LARGEST_AMPLIFIED = 700  # beyond it the exponential overflows, and sampling hardly helps
 
 
@@ -95,13 +98,38 @@ def cost_of(event: DpEvent) -> PrivacyCost:
         case SelfComposedDpEvent(inner, count):
             return _times(cost_of(inner), count)
         case ComposedDpEvent(events):
-            return sum(map(cost_of, events), ZERO_COST)
+            return total_cost(map(cost_of, events))
         case NoOpDpEvent():
             return ZERO_COST
         case NonPrivateDpEvent():
             return PrivacyCost(None, None, Fraction(0))
         case _:
             assert_never(event)
+
+
+def total_cost(costs: Iterable[PrivacyCost]) -> PrivacyCost:
+    """Return the sum of `costs`, exactly; much faster than adding one after the other."""
+    listed = tuple(costs)
+    return PrivacyCost(
+        rho=_total([cost.rho for cost in listed], 2 * _AMOUNT_RESOLUTION),  # it may be half of a squared mu
+        epsilon=_total([cost.epsilon for cost in listed], _AMOUNT_RESOLUTION),
+        delta=_total([cost.delta for cost in listed], _DELTA_RESOLUTION) or _NOTHING,
+        mu_squared=_total([cost.mu_squared for cost in listed], _AMOUNT_RESOLUTION),
+    )
+
+
+def _total(amounts: list[Fraction | None], resolution: int) -> Fraction | None:
+    """Return the sum, None where there is a None: in whole numbers what is a multiple of 1 / `resolution`."""
+    units, rest = 0, _NOTHING
+    for amount in amounts:
+        if amount is None:
+            return None
+        share, odd = divmod(resolution, amount.denominator)
+        if odd:
+            rest += amount
+        else:
+            units += amount.numerator * share
+    return Fraction(units, resolution) + rest
 
 
 def _up(amount: Fraction, resolution: int = _AMOUNT_RESOLUTION) -> Fraction:
@@ -117,6 +145,7 @@ def _sum(one: Fraction | None, other: Fraction | None) -> Fraction | None:
     return None if one is None or other is None else one + other
 
 
+@lru_cache(maxsize=_MOST_REMEMBERED)
 def _cost_of_concentrated(
     event: GaussianDpEvent | DiscreteGaussianDpEvent | ZCDpEvent | GdpEvent,
 ) -> PrivacyCost:
@@ -140,6 +169,7 @@ def _gaussian(over: int, under: int) -> PrivacyCost:
     return PrivacyCost(exact / 2, None, _NOTHING, exact) if exact else ZERO_COST
 
 
+@lru_cache(maxsize=_MOST_REMEMBERED)
 def _cost_of_pure(
     event: LaplaceDpEvent | DiscreteLaplaceDpEvent | ExponentialDpEvent | ApproximateDpEvent,
 ) -> PrivacyCost:
@@ -178,8 +208,8 @@ def _concentrated(rho: Fraction, epsilon: Fraction, delta: Fraction, mu_squared:
 
 
 def _times(cost: PrivacyCost, count: int) -> PrivacyCost:
-    if not count:
-        return ZERO_COST
+    if count <= 1:
+        return cost if count else ZERO_COST
     rho, epsilon, mu_squared = (
         None if part is None else count * part for part in (cost.rho, cost.epsilon, cost.mu_squared)
     )

@@ -14,7 +14,7 @@ from typing import Self
 
 from dpsynth.accounting.accountant import simple_events
 from dpsynth.accounting.budget import PrivacyBudget, epsilon_rounded_up
-from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
+from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of, total_cost
 from dpsynth.accounting.events import (
     ComposedDpEvent,
     DpEvent,
@@ -150,7 +150,7 @@ def _fits_by_sums(cost: PrivacyCost, budget: PrivacyBudget) -> bool:
 
 
 def _cost(events: Sequence[DpEvent]) -> PrivacyCost:
-    return sum(map(cost_of, events), ZERO_COST)
+    return total_cost(map(cost_of, events))
 
 
 def _shift_squared(event: DpEvent) -> Fraction:

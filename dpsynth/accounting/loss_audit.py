@@ -119,15 +119,15 @@ def _laws(  # noqa: C901  one arm per kind of event
 ) -> list[tuple[Law, int]]:
     """Return the law of the loss of each kind of event with its count; all normal ones are one."""
     laws: list[tuple[Law, int]] = []
-    squared_mu = Fraction(0)
+    squared_mu: list[float] = []
     for event, count in found.items():
         match event:
             case GaussianDpEvent(noise_multiplier):
-                squared_mu += count / Fraction(noise_multiplier) ** 2
+                squared_mu.append(count / noise_multiplier**2)
             case GdpEvent(mu_squared):
-                squared_mu += count * mu_squared
+                squared_mu.append(count * float(mu_squared))
             case ExponentialDpEvent(epsilon) if as_gaussian and cost_of(event).mu_squared is not None:
-                squared_mu += count * (cost_of(event).mu_squared or 0)
+                squared_mu.append(count * float(cost_of(event).mu_squared or 0))
             case ExponentialDpEvent(epsilon) if epsilon:
                 laws.append((BoundedRangeLaw(float(epsilon)), count))
             case LaplaceDpEvent(noise_multiplier):
@@ -145,7 +145,7 @@ def _laws(  # noqa: C901  one arm per kind of event
             case _:
                 raise InvalidInput(f"an audit knows no law of the losses of a {type(event).__name__}")
     if squared_mu:
-        laws.append((GaussianLaw(math.sqrt(squared_mu)), 1))
+        laws.append((GaussianLaw(math.sqrt(math.fsum(squared_mu))), 1))
     return [(law, count) for law, count in laws if count and law.deviation() > 0]
 
 

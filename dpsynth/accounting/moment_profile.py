@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from dpsynth.accounting.moments import conversion
 
 _EXPONENTS = np.geomspace(1e-4, 1e8, 6001)
 _ARITHMETIC = 1e-14
+_CELLS_AT_ONCE = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,17 @@ class MomentPart:
         """
         t = np.asarray(exponents)
         total = t * (t + 1) * self.rho
-        for epsilon, count in self.ranges:
+        at_once = max(1, _CELLS_AT_ONCE // t.size)
+        for first in range(0, len(self.ranges), at_once):
+            epsilon, counts = np.array(self.ranges[first : first + at_once], dtype=float).T
+            epsilon = epsilon[:, None]
             quadratic = t * (t + 1) * epsilon * epsilon / 8
             upper, lower = -np.expm1(-(t + 1) * epsilon), -np.expm1(-t * epsilon)
             with np.errstate(divide="ignore", invalid="ignore"):
                 place = epsilon + np.log(t / (t + 1) * upper / lower)
-                exact = t * place + np.log(upper / (t + 1)) - math.log(-math.expm1(-epsilon))
+                exact = t * place + np.log(upper / (t + 1)) - np.log(-np.expm1(-epsilon))
             slack = _ARITHMETIC * (1 + t * epsilon)
-            total += count * np.fmin(quadratic, exact + slack)
+            total += counts @ np.fmin(quadratic, exact + slack)
         return total
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,11 @@ _TAIL = 13.0
 _STEP = 0.25
 _LONGEST_GRID = 200_000
 _ARITHMETIC = 1e-13
+_AT_ONCE = 1_000
+
+_Form: TypeAlias = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+"""From parameters (events, p) and exponents (k,) to log-moments (events, k)."""
+_Sampled: TypeAlias = tuple[float, float]
 
 
 class RdpAccountant:
@@ -99,8 +105,8 @@ class RdpAccountant:
 
 
 def _curve(tally: EventTally) -> Curve:
-    """Return the log-moments of everything in `tally`: one term for what is zero-concentrated, one per other event."""
-    rho, others = Fraction(0), []
+    """Return the log-moments of everything in `tally`: what is zero-concentrated is one term."""
+    rho, others = Fraction(0), list[tuple[DpEvent, int]]()
     for event, count in tally.items():
         cost = cost_of(event)
         if cost == ZERO_COST:
@@ -109,42 +115,71 @@ def _curve(tally: EventTally) -> Curve:
             rho += count * cost.rho
         else:
             others.append((event, count))
+    alike, sampled = _sorted(others)
 
     def log_moments(exponents: NDArray[np.float64]) -> NDArray[np.float64]:
         total = exponents * (exponents + 1) * float(rho)
-        for event, count in others:
-            total += count * _log_moments(event, exponents)
+        for form, pieces in alike:
+            for parameters, counts in pieces:
+                total += counts @ form(parameters, exponents)
+        for event, count in sampled:
+            total += count * _sampled_gaussian(*event, exponents)
         return total
 
     return log_moments
 
 
-def _log_moments(event: DpEvent, exponents: NDArray[np.float64]) -> NDArray[np.float64]:
-    match event:
-        case PoissonSampledDpEvent(probability, GaussianDpEvent(noise_multiplier)):
-            return _sampled_gaussian(probability, noise_multiplier, exponents)
-        case LaplaceDpEvent(noise_multiplier):
-            epsilon = 1 / noise_multiplier
-            share = exponents / (2 * exponents + 1)
-            exact = np.log1p(share * np.expm1(-(2 * exponents + 1) * epsilon))
-        case DiscreteLaplaceDpEvent(scale, sensitivity) if sensitivity <= MOST_STEPS:
-            epsilon = float(sensitivity / scale)
-            exact = _discrete_laplace(float(scale), sensitivity, exponents)
-        case _:
-            pure = cost_of(event).epsilon
-            epsilon = math.inf if pure is None else float(pure)
-            exact = np.log1p(np.expm1(-2 * exponents * epsilon) * expit(-epsilon))
+def _sorted(
+    others: list[tuple[DpEvent, int]],
+) -> tuple[list[tuple[_Form, list[tuple[NDArray[np.float64], NDArray[np.float64]]]]], list[tuple[_Sampled, int]]]:
+    """Return events that share a formula together, in pieces of (parameters, counts), and sampled Gaussians."""
+    alike: dict[_Form, list[tuple[float, ...]]] = {_laplace: [], _discrete_laplace: [], _pure: []}
+    sampled: list[tuple[_Sampled, int]] = []
+    for event, count in others:
+        match event:
+            case PoissonSampledDpEvent(probability, GaussianDpEvent(noise_multiplier)):
+                sampled.append(((probability, noise_multiplier), count))
+            case LaplaceDpEvent(noise_multiplier):
+                alike[_laplace].append((1 / noise_multiplier, count))
+            case DiscreteLaplaceDpEvent(scale, sensitivity) if sensitivity <= MOST_STEPS:
+                epsilon = float(sensitivity / scale)
+                alike[_discrete_laplace].append((epsilon, float(scale), sensitivity, count))
+            case _:
+                pure = cost_of(event).epsilon
+                alike[_pure].append((math.inf if pure is None else float(pure), count))
+    pieces = {
+        form: [np.array(rows[first : first + _AT_ONCE], dtype=float) for first in range(0, len(rows), _AT_ONCE)]
+        for form, rows in alike.items()
+    }
+    return [(form, [(piece[:, :-1], piece[:, -1]) for piece in found]) for form, found in pieces.items()], sampled
+
+
+def _laplace(parameters: NDArray[np.float64], exponents: NDArray[np.float64]) -> NDArray[np.float64]:
+    epsilon, share = parameters[:, :1], exponents / (2 * exponents + 1)
+    return _least(epsilon, exponents, np.log1p(share * np.expm1(-(2 * exponents + 1) * epsilon)))
+
+
+def _pure(parameters: NDArray[np.float64], exponents: NDArray[np.float64]) -> NDArray[np.float64]:
+    epsilon = parameters[:, :1]
+    return _least(epsilon, exponents, np.log1p(np.expm1(-2 * exponents * epsilon) * expit(-epsilon)))
+
+
+def _discrete_laplace(parameters: NDArray[np.float64], exponents: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log-moments: less t epsilon they are two ends and a geometric series between them."""
+    epsilon, scale, sensitivity = parameters[:, :1], parameters[:, 1:2], parameters[:, 2:]
+    ratio = -(2 * exponents + 1) / scale
+    between = -np.expm1(-1 / scale) * np.exp(ratio) * np.expm1((sensitivity - 1) * ratio) / np.expm1(ratio)
+    far = np.exp(-(2 * exponents + 1) * sensitivity / scale)
+    exact = np.log((1 + far + np.where(sensitivity > 1, between, 0.0)) / (1 + np.exp(-1 / scale)))
+    return _least(epsilon, exponents, exact)
+
+
+def _least(
+    epsilon: NDArray[np.float64], exponents: NDArray[np.float64], exact: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the smaller of the bound for what is `epsilon`-private and of t epsilon plus `exact`."""
     quadratic = exponents * (exponents + 1) * epsilon * epsilon / 2
     return np.minimum(quadratic, exponents * epsilon + np.minimum(0.0, exact + _ARITHMETIC))
-
-
-def _discrete_laplace(scale: float, sensitivity: int, exponents: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the log-moments less t epsilon: two ends and a geometric series between them."""
-    decay, shift = math.exp(-1 / scale), sensitivity / scale
-    ratio = -(2 * exponents + 1) / scale
-    between = -math.expm1(-1 / scale) * np.exp(ratio) * np.expm1((sensitivity - 1) * ratio) / np.expm1(ratio)
-    far = np.exp(-(2 * exponents + 1) * shift)
-    return np.log((1 + far + (between if sensitivity > 1 else 0.0)) / (1 + decay))
 
 
 def _sampled_gaussian(probability: float, noise: float, exponents: NDArray[np.float64]) -> NDArray[np.float64]:

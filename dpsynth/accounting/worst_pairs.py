@@ -35,6 +35,7 @@ from dpsynth.accounting.moment_profile import MomentPart
 MOST_PAIRS = 300
 """Most different pairs in one composition; beyond it the cheapest mechanisms enter by their rho, to save time."""
 
+_BITS = 200
 _HOPELESS_VARIANCE = 1e8
 _HOPELESS_COUNT = 10**9
 _SMOOTHING = 2
@@ -68,7 +69,7 @@ class WorstPairs:
     rho: Fraction = Fraction(0)
     ranges: dict[float, int] = field(default_factory=dict)
     rho_of_pair: dict[DominatingPair, Fraction] = field(default_factory=dict)
-    _squared_shift: Fraction = Fraction(0)
+    _shift_units: int = 0
     _coordinates: int = 0
 
     @classmethod
@@ -108,13 +109,14 @@ class WorstPairs:
     def _add(self, event: DpEvent, count: int, ranges: RangeTreatment) -> None:
         match event:
             case GaussianDpEvent(noise_multiplier):
-                self._squared_shift += count / Fraction(noise_multiplier) ** 2
+                over, under = noise_multiplier.as_integer_ratio()
+                self._shift(count * under**2, over**2)
             case GdpEvent(mu_squared):
-                self._squared_shift += count * mu_squared
+                self._shift(count * mu_squared.numerator, mu_squared.denominator)
             case DiscreteGaussianDpEvent():
                 self._add_discrete_gaussian(event, count)
-            case ExponentialDpEvent() if ranges is RangeTreatment.AS_GAUSSIANS and cost_of(event).mu_squared:
-                self._squared_shift += count * (cost_of(event).mu_squared or 0)
+            case ExponentialDpEvent() if ranges is RangeTreatment.AS_GAUSSIANS and (mu := cost_of(event).mu_squared):
+                self._shift(count * mu.numerator, mu.denominator)
             case ExponentialDpEvent(epsilon) if epsilon and ranges is not RangeTreatment.AS_PAIRS:
                 self.ranges[float(epsilon)] = self.ranges.get(float(epsilon), 0) + count
             case PoissonSampledDpEvent(probability, GaussianDpEvent(noise_multiplier)):
@@ -135,7 +137,8 @@ class WorstPairs:
             return
         smooth = variance >= (_LEAST_VARIANCE_ON_LATTICE if few else _LEAST_VARIANCE_OF_VECTORS)
         if smooth and squared <= _MOST_COORDINATES:
-            self._squared_shift += count * squared / (variance - _SMOOTHING)
+            exact = count * squared / (variance - _SMOOTHING)
+            self._shift(exact.numerator, exact.denominator)
             self._coordinates += count * squared
         elif few:
             pair = DiscreteGaussianPair(float(variance))
@@ -143,22 +146,36 @@ class WorstPairs:
         else:
             self.rho += count * squared / (2 * variance)
 
+    def _shift(self, over: int, under: int) -> None:
+        """Add a squared shift, rounded up; exact sums of odd fractions grow without bound and take seconds."""
+        self._shift_units += _units(over, under)
+
     def _pair(self, pair: DominatingPair, count: int, rho: Fraction | None) -> None:
         self.pairs[pair] = self.pairs.get(pair, 0) + count
         if rho is not None:
             self.rho_of_pair[pair] = rho
 
     def _finish(self) -> None:
-        cheapest = sorted(self.rho_of_pair, key=lambda pair: self.rho_of_pair[pair] * self.pairs[pair])
-        for pair in cheapest[: max(0, len(self.pairs) - MOST_PAIRS)]:
-            self.rho += self.rho_of_pair[pair] * self.pairs.pop(pair)
+        units, too_many = 0, len(self.pairs) - MOST_PAIRS
+        if too_many > 0:
+            cheapest = sorted(self.rho_of_pair, key=lambda pair: float(self.rho_of_pair[pair]) * self.pairs[pair])
+            for pair in cheapest[:too_many]:
+                rho = self.rho_of_pair[pair]
+                units += _units(self.pairs.pop(pair) * rho.numerator, rho.denominator)
         narrowest = sorted(self.ranges, key=lambda epsilon: self.ranges[epsilon] * epsilon * epsilon)
         for epsilon in narrowest[: max(0, len(narrowest) - MOST_PAIRS)]:
-            self.rho += self.ranges.pop(epsilon) * Fraction(epsilon) ** 2 / 8
-        if self._squared_shift:
+            over, under = epsilon.as_integer_ratio()
+            units += _units(self.ranges.pop(epsilon) * over**2, 8 * under**2)
+        self.rho += Fraction(units, 1 << _BITS)
+        if self._shift_units:
             # Independent normals add up to one: a single pair stands for all of them.
-            shift = float(self._squared_shift) ** 0.5
-            self._pair(GaussianPair(shift, _SMOOTHING_LOSS * self._coordinates), 1, self._squared_shift / 2)
+            squared = Fraction(self._shift_units, 1 << _BITS)
+            self._pair(GaussianPair(float(squared) ** 0.5, _SMOOTHING_LOSS * self._coordinates), 1, squared / 2)
+
+
+def _units(over: int, under: int) -> int:
+    """Return over / under in units of 2**-200, rounded up."""
+    return -(-(over << _BITS) // under)
 
 
 def _pure_pair(event: DpEvent) -> DominatingPair | None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
+from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of, total_cost
 from dpsynth.accounting.events import (
     ApproximateDpEvent,
     ComposedDpEvent,
@@ -146,3 +146,16 @@ def test_infinity_stays() -> None:
     infinite = PrivacyCost(None, None, Fraction(0))
     assert infinite + cost_of(TENTH) == infinite
     assert cost_of(TENTH) + infinite == infinite
+
+
+def test_a_total_is_the_sum_to_the_last_digit() -> None:
+    parts = [
+        cost_of(GaussianDpEvent(3.7)),
+        cost_of(ExponentialDpEvent(Fraction(1, 7))),
+        cost_of(ApproximateDpEvent(Decimal("0.3"), Decimal("1e-9"))),
+        # Not what any event costs: an amount that is no multiple of the resolution.
+        PrivacyCost(Fraction(1, 7), Fraction(1, 3), Fraction(1, 10**31), Fraction(2, 7)),
+    ]
+    for chosen in (parts, parts[1:3], parts[:1], parts[3:], [*parts, cost_of(NonPrivateDpEvent())], []):
+        assert total_cost(chosen) == sum(chosen, ZERO_COST)
+    assert cost_of(SelfComposedDpEvent(GaussianDpEvent(3.7), 1)) == cost_of(GaussianDpEvent(3.7))

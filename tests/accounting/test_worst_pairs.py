@@ -121,3 +121,19 @@ def test_very_many_mechanisms_enter_by_their_rho() -> None:
 def test_hopeless_noise_is_bounded_without_a_grid(event: GaussianDpEvent | DiscreteGaussianDpEvent) -> None:
     assert WorstPairs.of([(event, 1)], RangeTreatment.BY_MOMENTS).hopeless
     assert 1e6 < PldAccountant().compose(event).get_epsilon(1e-6) < math.inf
+
+
+def test_many_different_events_are_rounded_up_and_by_next_to_nothing() -> None:
+    noises = [40 + 0.013 * place for place in range(500)]
+    choices = [Fraction(1, 300) + Fraction(place, 10**9) for place in range(500)]
+    events = [(GaussianDpEvent(noise), 2) for noise in noises] + [(ExponentialDpEvent(one), 1) for one in choices]
+    worst = WorstPairs.of(events, RangeTreatment.BY_MOMENTS)  # type: ignore[arg-type]
+    exact = sum(2 / Fraction(noise) ** 2 for noise in noises)
+    ((pair, rho),) = worst.rho_of_pair.items()
+    assert isinstance(pair, GaussianPair)
+    assert exact <= 2 * rho <= exact * (1 + Fraction(1, 10**50))
+    assert pair.shift == pytest.approx(math.sqrt(exact), rel=1e-15)
+    ranges = sum(count * Fraction(epsilon) ** 2 for epsilon, count in worst.ranges.items())
+    whole = sum(Fraction(float(one)) ** 2 for one in choices) / 8
+    assert len(worst.ranges) == MOST_PAIRS
+    assert whole <= worst.rho + ranges / 8 <= whole * (1 + Fraction(1, 10**50))
