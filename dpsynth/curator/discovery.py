@@ -12,6 +12,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ApproximateDpEvent, ComposedDpEvent, DpEvent, GdpEvent
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.curator.allowance import Allowance
+from dpsynth.curator.fingerprint import load_or_create_fingerprint_key
 from dpsynth.curator.gate import BoundedQuery, Gate
 from dpsynth.curator.ingest import TableLike, check_header, read_categories, source_of
 from dpsynth.errors import InvalidInput, TableError
@@ -90,6 +91,7 @@ def discover_categories(
     whole: DpEvent = ComposedDpEvent((GdpEvent(mu_squared), ApproximateDpEvent(Decimal(0), outright)))
     ledger.require_event_delta(schema.dataset)
     certifiable = type(noise) is SystemNoise and noise.certifiable
+    key = load_or_create_fingerprint_key() if ledger.durable else None
     reservation = ledger.reserve(
         schema.dataset,
         release_id=uuid.uuid4().hex,
@@ -103,12 +105,13 @@ def discover_categories(
         configuration=schema.digest,
     )
     token = ledger.open(reservation)
+    fingerprint = ""
     allowance = Allowance(schema.dataset, mu_squared, Fraction(outright))
     # Rows that cannot be read are an answer, too: until all questions are answered, everything reserved is charged.
     settled: tuple[tuple[str, DpEvent], ...] = (("ended before it was asked to", whole),)
     try:
         try:
-            counted = read_categories(source, schema, token, noise=noise)
+            counted, fingerprint = read_categories(source, schema, token, noise=noise, key=key)
         except (OSError, MemoryError) as fault:
             raise TableError(
                 f"{source.description}: reading failed ({type(fault).__name__}); the reservation was opened"
@@ -121,7 +124,7 @@ def discover_categories(
         settled = allowance.charged
     finally:
         allowance.close()
-        ledger.settle(token, settled)
+        ledger.settle(token, settled, fingerprint=fingerprint)
     kept = {name: found[name][:MOST_CATEGORIES] for name in columns}
     completed = schema.with_categories(
         {name: [text for text, _ in named] for name, named in kept.items()},

@@ -39,7 +39,7 @@ class FingerprintKey:
         """Return the fingerprint of coded rows in their order, not masked yet: private, and 32 bytes.
 
         Args:
-            schema_digest: of the schema that gave the codes.
+            schema_digest: of the schema that gave the codes, or whatever else says what they mean.
             codes: shape (rows, columns).
             units: number of the unit of each row; None if a row is one.
         """

@@ -6,6 +6,7 @@ the ledger's OPEN token to run at all.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -153,12 +154,15 @@ def read_rows(
 
 
 def read_categories(
-    source: RowSource, schema: Schema, token: OpenToken, *, noise: NoiseSource
-) -> dict[str, Private[dict[str, int]]]:
+    source: RowSource, schema: Schema, token: OpenToken, *, noise: NoiseSource, key: FingerprintKey | None = None
+) -> tuple[dict[str, Private[dict[str, int]]], str]:
     """Return for every open column of `schema` in how many units each category occurs, categories that occur only.
 
-    Privacy: everything returned is sealed, which categories there are too. Each unit counts with at most
-    `max_rows_per_unit` rows, drawn without looking at values, hence in at most so many categories, once in each.
+    Also, for the ledger, the masked fingerprint of what the open columns hold; empty without a `key`.
+
+    Privacy: every count is sealed, and so is which categories there are; a masked fingerprint is random to who has no
+    key. Each unit counts with at most `max_rows_per_unit` rows, drawn without looking at values, hence in at most so
+    many categories, once in each.
     """
     _require_open(token, schema)
     columns = [column for column in schema.columns if is_open(column)]
@@ -173,6 +177,11 @@ def read_categories(
         return np.column_stack([encode_each(part, partial(number, place)) for place, part in enumerate(cells)])
 
     found, units = _read_all(source, schema, numbered, width=len(columns))
+    fingerprint = ""
+    if key is not None:
+        # The numbers are those of texts in the order of their first rows, so the texts belong to it.
+        said = json.dumps([schema.digest, *map(list, numbers)])
+        fingerprint = key.masked(key.of_rows(said, found, units), token.reservation.digest)
     if units is None:
         units = np.arange(len(found))
     else:
@@ -184,7 +193,7 @@ def read_categories(
         once = np.unique(units.astype(np.int64) * several + found[:, place] + 1) % several
         counts = np.bincount(once, minlength=several)[1:].tolist()
         counted[column.name] = Private({text: counts[code] for text, code in numbers[place].items() if counts[code]})
-    return counted
+    return counted, fingerprint
 
 
 def _require_open(token: OpenToken, schema: Schema) -> None:

@@ -18,6 +18,7 @@ from dpsynth.certification.facts import attempts_among
 from dpsynth.curator import Curator
 from dpsynth.curator._sealed import unseal
 from dpsynth.curator.discovery import PURPOSE, Discovery, discover_categories
+from dpsynth.curator.fingerprint import load_or_create_fingerprint_key
 from dpsynth.curator.ingest import read_categories, source_of
 from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError, SchemaError, TableError
 from dpsynth.generators.registry import generator
@@ -164,7 +165,7 @@ def counted(data: pd.DataFrame, schema: Schema = PEOPLE, seed: int = 1) -> dict[
     reservation = ledger.reserve(
         "shops", release_id="r", purpose="p", event=event, asked="a", unit=schema.unit.describe(), certifiable=False
     )
-    sealed = read_categories(source_of(data, schema), schema, ledger.open(reservation), noise=SeededNoise(seed))
+    sealed, _ = read_categories(source_of(data, schema), schema, ledger.open(reservation), noise=SeededNoise(seed))
     return unseal(sealed["city"])
 
 
@@ -195,3 +196,21 @@ def test_rows_without_an_id_and_cells_without_a_category_do_not_count() -> None:
     data = pd.DataFrame({"person": ["p", None, "q"], "city": ["a", "b", None]})
     assert counted(data) == {"a": 1}
     assert counted(data.iloc[:0]) == {}
+
+
+def test_the_ledger_keeps_a_fingerprint_of_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPSYNTH_HOME", str(tmp_path / "home"))
+    key, data = load_or_create_fingerprint_key(), table()
+    renamed = data.assign(city=data["city"].str.replace("city 0", "another city"))
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.set_budget("shops", PrivacyBudget(3, "1e-5"), event_delta="5e-6")
+        for rows in (data, data, renamed, data[:-1]):
+            discover_categories(rows, ROWS, BUDGET, ledger=ledger)
+        settled = [entry for entry in ledger.entries() if entry.kind is EntryKind.SETTLE]
+        reserved = [ledger.entries()[(entry.reservation or 0) - 1].digest for entry in settled]
+    assert len({entry.fingerprint for entry in settled}) == 4  # nobody without the key sees which are equal
+    same, again, *others = [
+        key.unmasked(entry.fingerprint, digest) for entry, digest in zip(settled, reserved, strict=True)
+    ]
+    assert same == again
+    assert len({same, *others}) == 3
