@@ -1,4 +1,7 @@
-"""What another tool has spent is an entry of its own: it counts at its true size and gets nobody more."""
+"""What another tool has spent is an entry of its own: it counts at its true size and gets nobody more.
+
+On every store.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,17 @@ from dpsynth.errors import BudgetExceeded, BudgetNotSet, LedgerCorrupted, Ledger
 from dpsynth.ledger import EntryKind, Ledger, LedgerEntry, Reservation, load_or_create_key
 from dpsynth.ledger.books import audited_books, checked_books
 from dpsynth.ledger.statement import Charge, Statement
+from tests.ledger.places import Place
 from tests.ledger.requests_for_tests import DATASET, UNIT, opened, pure, reserve, spend
 from tests.ledger.test_books import chained
 
 BUDGET = Statement(kind=EntryKind.BUDGET, dataset=DATASET, budget=PrivacyBudget(1, 0), unit=UNIT)
+
+
+@pytest.fixture
+def ledger(kept: Ledger) -> Ledger:
+    kept.set_budget(DATASET, PrivacyBudget(1, 0), UNIT)
+    return kept
 
 
 def declare(ledger: Ledger, epsilon: str, release_id: str = "d1", *, event: DpEvent | None = None) -> LedgerEntry:
@@ -50,11 +60,11 @@ def reserved(epsilon: str, release_id: str = "r1") -> Statement:
 
 
 class TestWhatIsWritten:
-    def test_it_is_one_entry_with_its_curve(self, ledger: Ledger, path: Path) -> None:
+    def test_it_is_one_entry_with_its_curve(self, ledger: Ledger, place: Place) -> None:
         entry = declare(ledger, "0.75")
         assert (entry.kind, entry.event, entry.certifiable) == (EntryKind.DECLARE, pure("0.75"), False)
         assert entry.curve == {DATASET: {"1e-5": "0.75", "1e-6": "0.75", "1e-9": "0.75"}}
-        with Ledger(path, create=False) as again:
+        with Ledger(place.url, create=False) as again:
             assert again.entries() == ledger.entries()
             again.verify()
 
@@ -97,9 +107,9 @@ class TestWhatIsWritten:
         assert "by entry 5" in ledger.overspent(DATASET)
         ledger.verify()
 
-    def test_only_approvers_end_it_and_the_lifetime_keeps_it(self, path: Path, tmp_path: Path) -> None:
+    def test_only_approvers_end_it_and_the_lifetime_keeps_it(self, place: Place, tmp_path: Path) -> None:
         keys = [load_or_create_key(tmp_path / name) for name in ("ada", "bob")]
-        with Ledger(path) as ledger:
+        with Ledger(place.url, create=False) as ledger:
             ledger.set_budget(DATASET, PrivacyBudget(1, 0), UNIT, approvers=[key.public_pem for key in keys])
             declare(ledger, "3")
             renewal = ledger.propose_renewal(DATASET, PrivacyBudget(1, 0), reason="new people")
@@ -107,8 +117,29 @@ class TestWhatIsWritten:
             assert ledger.overspent(DATASET) == ""
             spend(ledger, "1")
             assert ledger.lifetime(DATASET).epsilon == 4
-        with Ledger(path) as again:
+        with Ledger(place.url, create=False) as again:
             again.verify()
+
+
+class TestSharing:
+    def test_two_holders_see_what_the_other_declared(self, ledger: Ledger, place: Place) -> None:
+        with Ledger(place.url, create=False) as other:
+            declare(other, "0.75")
+            with pytest.raises(BudgetExceeded, match=r"epsilon 0\.25 \(pure\) is left"):
+                reserve(ledger, "0.3")
+            with pytest.raises(LedgerError, match="'d1' is in the ledger already"):
+                declare(ledger, "0.1")
+            declare(ledger, "3", "d2")
+            with pytest.raises(BudgetExceeded, match="another tool spent more"):
+                reserve(other, "0.001")
+            assert other.verify() == ledger.verify() == ledger.head()
+
+    def test_an_edited_spend_is_noticed(self, ledger: Ledger, place: Place) -> None:
+        declare(ledger, "0.75")
+        place.tamper("""UPDATE entry SET content = replace(content, '"0.75"', '"0.05"')""")
+        for look in (lambda: Ledger(place.url, create=False), ledger.verify):
+            with pytest.raises(LedgerCorrupted, match="entry 2 was changed"):
+                look()
 
 
 class TestForgeries:

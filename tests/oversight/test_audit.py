@@ -17,8 +17,11 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ApproximateDpEvent, GaussianDpEvent, GdpEvent
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.certification.signing import SigningKey, load_or_create_key
-from dpsynth.errors import InvalidInput
+from dpsynth.errors import InvalidInput, LedgerCorrupted
 from dpsynth.ledger import Charge, EntryKind, Ledger, LedgerEntry
+from dpsynth.ledger.books import checked_books
+from dpsynth.ledger.entry import entry_after
+from dpsynth.ledger.signed_heads import signature_of_head
 from dpsynth.oversight import audit_costs, export_json_lines
 from tests.oversight.forging import chained, edit, rewritten, write
 from tests.oversight.spending import UNIT, reserve
@@ -167,6 +170,21 @@ def test_an_overspent_prefix_although_it_was_given_back_later(ledger: Ledger, tm
     path = write(tmp_path / "l.jsonl", rewritten(listed, 3, charges=dear, curve=None))
     (found,) = problems(path)
     assert found == "entry 3 takes data set 'patients' over its budget of epsilon 2, delta 1e-05"
+
+
+def test_an_overspent_ledger_whose_chain_and_signatures_hold(
+    ledger: Ledger, entries: list[LedgerEntry], key: SigningKey, public: Path, tmp_path: Path
+) -> None:
+    """Made by the holder himself, who may write the file and has the key: only the sums tell."""
+    dear = (Charge("fit", GdpEvent(Fraction(100))),)
+    silent = [replace(entry, curve=None) for entry in entries]
+    forged = rewritten(silent, OTHER_RESERVE_AT, charges=dear)
+    forged.append(entry_after(forged[-1].head, signature_of_head(forged[-1].head, key)))
+    audit = audit_ledger(write(tmp_path / "l.jsonl", forged, key=key), public_key=public)
+    assert [check.name for check in audit.checks if not check.passed] == ["budgets"]
+    assert audit.problems == ("entry 6 takes data set 'patients' over its budget of epsilon 2, delta 1e-05",)
+    with pytest.raises(LedgerCorrupted, match="entry 6 takes data set 'patients' over its budget"):
+        checked_books(entry.stored() for entry in forged)
 
 
 def test_a_missing_and_a_wrong_signature(
