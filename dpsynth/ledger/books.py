@@ -204,8 +204,7 @@ def checked_books(rows: Iterable[StoredEntry]) -> Books:
         LedgerCorrupted: the chain, an entry, or a budget at some prefix does not hold; the first one is named.
     """
     books = Books()
-    with _no_search_for_cycles():
-        books.post_rows(rows)
+    books.post_rows(rows)
     _require_budgets_kept(books)
     return books
 
@@ -236,8 +235,8 @@ def _require_budgets_kept(books: Books) -> None:
 
 
 @contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    # Every entry stays, and none leads back to itself: looking for garbage among them takes a third of the time.
+def no_search_for_cycles() -> Iterator[None]:
+    """Let nobody look for garbage while many entries are read: they stay, and none leads back to itself."""
     searched = gc.isenabled()
     gc.disable()
     try:

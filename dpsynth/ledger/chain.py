@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 import rfc8785
@@ -49,11 +48,10 @@ class Head(NamedTuple):
 EMPTY_HEAD = Head(0, GENESIS)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEntry:
+class StoredEntry(NamedTuple):
     """An entry as a store keeps it; `content` is canonical JSON."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, as in `Head`
     previous_digest: str
     digest: str
     content: str

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dpsynth.errors import BudgetExceeded, LedgerCorrupted, LedgerError, LedgerUnavailable
-from dpsynth.ledger.books import Books, audited_books, checked_books
+from dpsynth.ledger.books import Books, audited_books, checked_books, no_search_for_cycles
 from dpsynth.ledger.chain import EMPTY_HEAD, Head, StoredEntry
 from dpsynth.ledger.curve import curve_of
 from dpsynth.ledger.entry import LedgerEntry, entry_and_row_after
@@ -80,6 +80,7 @@ class Journal:
 
     __slots__ = ("_books", "_closed", "_lock", "_pid", "_store", "_witness", "refusals")
 
+    @no_search_for_cycles()
     def __init__(self, store: LedgerStore, known_heads: Iterable[KnownHead] = ()) -> None:
         """Read and check everything in `store`.
 
@@ -137,6 +138,7 @@ class Journal:
             if self._witness is not None and self._books.head != known:
                 self._witness.record(self._books.head)
 
+    @no_search_for_cycles()
     def verify(self, expected_head: Head | None) -> Head:
         """Read everything again and check storage, digests, spelling, chain, states, budgets, witness and known head.
 
@@ -163,19 +165,19 @@ class Journal:
         self._books.post_rows(row for row in rows if row.index > head.index)
 
     def _compare(self, rows: list[StoredEntry], known: Iterable[Head]) -> None:
-        digests = {row.index: row.digest for row in rows}
-        digests[EMPTY_HEAD.index] = EMPTY_HEAD.digest
+        """Refuse `rows`, which are all from some entry on, where they are not what `known` says."""
         last = rows[-1].index if rows else 0
-        for head in sorted(known):
+        read = {(row.index, row.digest) for row in rows} | {EMPTY_HEAD}
+        # Nearly all are there; the first that is not says what has happened.
+        for head in sorted(head for head in known if head not in read):
             if head.index > last:
                 raise LedgerCorrupted(
                     _LOST.format(name=self._store.name, last=last, known=head.index, why=self._store.lost_end())
                 )
-            if digests.get(head.index) != head.digest:
-                raise LedgerCorrupted(
-                    f"the ledger {self._store.name} is another one than before: entry {head.index} is known with "
-                    "another digest, so everything from there on was rewritten"
-                )
+            raise LedgerCorrupted(
+                f"the ledger {self._store.name} is another one than before: entry {head.index} is known with "
+                "another digest, so everything from there on was rewritten"
+            )
 
     def _require_known(self, rows: list[StoredEntry], known_heads: Iterable[KnownHead]) -> None:
         for known in known_heads:

@@ -45,7 +45,9 @@ class PostgresTransaction:
 
     def rows(self, from_index: int) -> list[StoredEntry]:
         """Return the entries at `from_index` and after it, oldest first."""
-        return [StoredEntry(*row) for row in self._connection.execute(_READ, {"first": from_index})]
+        # From the driver's cursor, as in the SQLite store.
+        with self._connection.execute(_READ, {"first": from_index}) as result:
+            return list(map(StoredEntry._make, result.cursor.fetchall()))
 
     def append(self, row: StoredEntry) -> None:
         """Add `row` behind the last entry."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from dpsynth.errors import LedgerUnavailable
 from dpsynth.ledger.chain import Head
 
-_LINE = re.compile(rb"([1-9][0-9]{0,15}) ([0-9a-f]{64})")
+_LINE = re.compile("^([1-9][0-9]{0,15}) ([0-9a-f]{64})$", re.MULTILINE)
 
 
 def witness_beside(ledger: Path) -> Path:
@@ -40,13 +40,12 @@ class HeadWitness:
             LedgerUnavailable: the file is there but cannot be read.
         """
         try:
-            lines = self._path.read_bytes().split(b"\n")
+            lines = self._path.read_bytes().decode("latin-1")
         except FileNotFoundError:
             return frozenset()
         except OSError as fault:
             raise LedgerUnavailable(f"'{self._path}', the witness of the ledger, cannot be read") from fault
-        matches = (_LINE.fullmatch(line) for line in lines)
-        return frozenset(Head(int(match[1]), match[2].decode()) for match in matches if match)
+        return frozenset([Head(int(index), digest) for index, digest in _LINE.findall(lines)])
 
     def record(self, head: Head) -> None:
         """Append `head` and wait for the disk.

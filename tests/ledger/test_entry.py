@@ -42,7 +42,7 @@ def test_any_change_of_a_row_is_seen(field: str) -> None:
         "content": row.content.replace("looked", "cooked"),
     }
     with pytest.raises(LedgerCorrupted, match="was changed"):
-        read_entry(dataclasses.replace(row, **{field: changes[field]}))
+        read_entry(row._replace(**{field: changes[field]}))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format":1}', '{"format":2}', '{"format":3}'])
