@@ -18,7 +18,7 @@ from dpsynth.ledger.covers import refusal_of_covers
 from dpsynth.ledger.entry import LedgerEntry
 from dpsynth.ledger.renewal import Renewal, refusal_of_approvals
 from dpsynth.ledger.reservation_record import UNSETTLED, ReservationRecord, ReservationState
-from dpsynth.ledger.running_cost import RunningCost, cost_of_charges, is_at_most
+from dpsynth.ledger.running_cost import NO_UNITS, CostInUnits, RunningCost, is_at_most, units_of_charges
 from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
 from dpsynth.ledger.terms import plan_of, refusal_of_terms
 
@@ -85,7 +85,7 @@ class Account:
         # Place in the plan that each reservation took, by index of its entry; given back with it.
         self._places: dict[int, int] = {}
         self._sum = RunningCost()
-        self._costed: tuple[tuple[Charge, ...], PrivacyCost] = ((), ZERO_COST)
+        self._costed: tuple[tuple[Charge, ...], CostInUnits] = ((), NO_UNITS)
 
     @property
     def title(self) -> str:
@@ -162,7 +162,7 @@ class Account:
             return False
         if self.policy is BudgetPolicy.PLAN:
             return self._free_place(entry) is not None
-        return self.filter().admits(self.spent, cost_of_charges(entry))
+        return self.filter().admits(self.spent, self._cost_of(entry).cost)
 
     def describe_remaining(self, asked: PrivacyCost = ZERO_COST) -> str:
         """Return in words what is left, or would be after `asked`.
@@ -224,9 +224,9 @@ class Account:
     def spent_after(self, entry: Statement) -> PrivacyCost:
         """Return what would count after `entry`, any of those that change it and that `refusal` lets pass."""
         if entry.kind in {EntryKind.RESERVE, EntryKind.DECLARE}:
-            return self.spent + cost_of_charges(entry)
+            return self.spent + self._cost_of(entry).cost
         record = self.records[entry.reservation or 0]
-        return self._sum.after(record.cost, self._cost_after(record, entry))
+        return self._sum.after(record.units, self._cost_after(record, entry))
 
     def never_exceeded(self) -> bool:
         """Whether the largest sum of each currency ever reached fit together: then every prefix fitted.
@@ -351,7 +351,7 @@ class Account:
                     f"release '{entry.release_id}' was charged more than it had reserved; it stays open and counts in "
                     "full, and no certificate may be issued for it"
                 )
-            whole = record.cost.delta and record.entry.index not in self._places
+            whole = record.units.delta and record.entry.index not in self._places
             return refusal_of_covers(record.entry, entry) if whole else None
         if entry.charges:
             return f"{entry.kind} holds no charge"
@@ -362,7 +362,7 @@ class Account:
         place = self._free_place(entry)
         if place is not None:
             self._places[entry.index] = place
-        record = self.records[entry.index] = ReservationRecord(entry, state, ZERO_COST, epoch=self.epoch)
+        record = self.records[entry.index] = ReservationRecord(entry, state, NO_UNITS, epoch=self.epoch)
         self._recount(record, self._cost_of(entry))
 
     def _step(self, entry: LedgerEntry) -> None:
@@ -380,21 +380,21 @@ class Account:
                 return self.plan.covers(place, settled.events)
             except InvalidInput:
                 return False  # an event that no accountant knows
-        return is_at_most(self._cost_of(settled), record.cost)
+        return is_at_most(self._cost_of(settled), record.units)
 
-    def _cost_after(self, record: ReservationRecord, entry: Statement) -> PrivacyCost:
+    def _cost_after(self, record: ReservationRecord, entry: Statement) -> CostInUnits:
         """Return what counts for a reservation after its SETTLE or VOID."""
         if entry.kind is EntryKind.VOID:
-            return ZERO_COST
+            return NO_UNITS
         # A plan is a total over what was fixed in advance: what is settled for less gives nothing back.
-        return record.cost if record.entry.index in self._places else self._cost_of(entry)
+        return record.units if record.entry.index in self._places else self._cost_of(entry)
 
-    def _cost_of(self, entry: Statement) -> PrivacyCost:
+    def _cost_of(self, entry: Statement) -> CostInUnits:
         # Asked several times about every entry: whether it may follow, and what it counts.
         if self._costed[0] is not entry.charges:
-            self._costed = (entry.charges, cost_of_charges(entry))
+            self._costed = (entry.charges, units_of_charges(entry))
         return self._costed[1]
 
-    def _recount(self, record: ReservationRecord, cost: PrivacyCost) -> None:
-        self._sum.exchange(record.cost, cost)
-        record.cost = cost
+    def _recount(self, record: ReservationRecord, units: CostInUnits) -> None:
+        self._sum.exchange(record.units, units)
+        record.units = units

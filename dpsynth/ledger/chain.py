@@ -90,17 +90,22 @@ def is_canonical(spelled: str, content: Mapping[str, JsonValue]) -> bool:
 
 
 def is_canonical_and_full(spelled: str) -> bool:
-    """Whether `spelled` is a JSON object in the one spelling, seen without RFC 8785, all of whose values are not empty.
+    """Whether `spelled` is a JSON object in the one spelling, as `canonical_object` sees it, without an empty value."""
+    content = canonical_object(spelled)
+    return content is not None and all(content.values())
 
-    It holds short whole numbers, text and truth values only. False says nothing: such content may be canonical too.
+
+def canonical_object(spelled: str) -> dict[str, JsonValue] | None:
+    """Return the JSON object of which `spelled` is the one spelling, seen without RFC 8785.
+
+    It holds short whole numbers, text and truth values only. None says nothing: such content may be canonical too.
     """
     try:
         content = _PLAIN_READING.decode(spelled)
     except (ValueError, RecursionError):
-        return False
-    return (
-        isinstance(content, dict) and all(content.values()) and spelled.isascii() and _PLAIN.encode(content) == spelled
-    )
+        return None
+    plain = isinstance(content, dict) and spelled.isascii() and _PLAIN.encode(content) == spelled
+    return content if plain else None
 
 
 def content_digest_of(content: str) -> str:

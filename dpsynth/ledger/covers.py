@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, GaussianCoverDpEvent, SelfComposedDpEvent
-from dpsynth.ledger.running_cost import cost_of_parts, is_at_most
+from dpsynth.ledger.running_cost import CostInUnits, is_at_most, units_of_parts
 from dpsynth.ledger.statement import Statement
 
 
@@ -55,5 +54,5 @@ def _count(events: Iterable[DpEvent], times: int, covers: Counter[DpEvent], rest
                 rest[event] += times
 
 
-def _cost(events: Counter[DpEvent]) -> PrivacyCost:
-    return cost_of_parts([SelfComposedDpEvent(event, count) for event, count in events.items() if count])
+def _cost(events: Counter[DpEvent]) -> CostInUnits:
+    return units_of_parts([SelfComposedDpEvent(event, count) for event, count in events.items() if count])

@@ -19,6 +19,7 @@ from dpsynth.ledger.chain import (
     is_canonical,
     is_canonical_and_full,
 )
+from dpsynth.ledger.plain_content import plain_fields
 from dpsynth.ledger.statement import Statement
 from dpsynth.ledger.statement_reading import said_in
 
@@ -90,7 +91,7 @@ def read_entry(row: StoredEntry) -> LedgerEntry:
     """
     require_digest(row)
     try:
-        said = said_in(_DECODE(row.content))
+        said = plain_fields(row.content) or said_in(_DECODE(row.content))
     except (ValueError, InvalidInput, LedgerCorrupted) as fault:
         raise LedgerCorrupted(f"entry {row.index} is not in a format that this version of dpsynth knows") from fault
     said["index"], said["previous_digest"], said["digest"] = row.index, row.previous_digest, row.digest
@@ -113,6 +114,8 @@ def require_canonical(row: StoredEntry, entry: LedgerEntry) -> None:
     Raises:
         LedgerCorrupted: it is spelled in another way.
     """
+    if plain_fields(row.content) is not None:
+        return
     # Where no field is empty and there is no budget, a statement that was read has the very JSON that it was read from,
     # so what is left to ask is how that JSON is spelled; this saves most entries from being put together anew.
     plainly = entry.format != 1 and entry.budget is None and is_canonical_and_full(row.content)

@@ -20,7 +20,7 @@ from dpsynth.ledger.journal import Journal
 from dpsynth.ledger.keys import public_hex_of
 from dpsynth.ledger.renewal import Renewal
 from dpsynth.ledger.reservation_record import ReservationState
-from dpsynth.ledger.running_cost import cost_of_event
+from dpsynth.ledger.running_cost import units_of_event
 from dpsynth.ledger.signed_heads import SignedHead, assurance_in_words, signed_heads_in
 from dpsynth.ledger.statement import BudgetPolicy, Charge, EntryKind, Statement
 from dpsynth.ledger.tokens import Reservation
@@ -176,7 +176,7 @@ class LedgerReading:
         Raises:
             BudgetNotSet: there is no budget.
         """
-        cost = ZERO_COST if after is None else cost_of_event(after)
+        cost = ZERO_COST if after is None else units_of_event(after).cost
         return self._tightest(dataset).describe_remaining(cost)
 
     def overspent(self, dataset: str) -> str:

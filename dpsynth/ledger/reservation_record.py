@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from dpsynth.accounting.cost import PrivacyCost
 from dpsynth.ledger.entry import LedgerEntry
+from dpsynth.ledger.running_cost import CostInUnits
 from dpsynth.ledger.statement import EntryKind
 
 
@@ -31,7 +32,7 @@ class ReservationRecord:
     Attributes:
         entry: the RESERVE or DECLARE entry.
         state: where it stands.
-        cost: counted now: in full until settled, nothing once void.
+        units: counted now: in full until settled, nothing once void.
         opened: the last OPEN entry; there are several where a training was resumed.
         epoch: the epoch of the population whose budget it charges.
         steps: up to which the steps of a training are used, where they are claimed.
@@ -40,11 +41,16 @@ class ReservationRecord:
 
     entry: LedgerEntry
     state: ReservationState
-    cost: PrivacyCost
+    units: CostInUnits
     opened: LedgerEntry | None = None
     epoch: int = 1
     steps: int = 0
     fingerprint: str = ""
+
+    @property
+    def cost(self) -> PrivacyCost:
+        """What is counted now."""
+        return self.units.cost
 
     def follow(self, entry: LedgerEntry) -> None:
         """Go where `entry` leads, an OPEN, STEPS, SETTLE or VOID that is legal here; costs are not its business."""

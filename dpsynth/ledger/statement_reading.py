@@ -77,7 +77,7 @@ def said_in(content: object) -> dict[str, Any]:
     form = (kind, version, *content, *map(type, content.values()))
     names = _FORMS.get(form)
     if names is None:
-        _require_form(content, kind, version)
+        require_form(content, kind, version)
         # The names of fields themselves and not just equal text: Python finds arguments by them several times faster.
         names = tuple(map(intern, content))
         if len(_FORMS) < _MOST_FORMS:
@@ -94,7 +94,7 @@ def said_in(content: object) -> dict[str, Any]:
     return said
 
 
-def _require_form(content: Mapping[str, object], kind: str, version: int) -> None:
+def require_form(content: Mapping[str, object], kind: str, version: int) -> None:
     """Check what follows from kind, format, keys and types of values alone; it is checked once for each of them.
 
     Raises:
@@ -132,20 +132,32 @@ def _terms_from_json(data: object, version: int) -> dict[str, Any]:
 
 
 def _charge_from_json(data: object) -> Charge:
-    if not isinstance(data, dict) or data.keys() != _CHARGE_KEYS:
-        raise ValueError("a charge is a purpose and an event")
+    if not isinstance(data, dict):
+        raise ValueError("a charge is a purpose and an event")  # noqa: TRY004
     # A ledger is full of equal charges; they are found again by every letter, which also tells 1 from true.
-    event = data["event"]
+    event = data.get("event")
     if type(event) is dict and _TEXT_ALONE.issuperset(map(type, event.values())):
-        spelled: object = (data["purpose"], *event, *event.values())
+        spelled: object = (*data, data.get("purpose"), *event, *event.values())
     else:
         spelled = repr(data)
     charge = _CHARGES.get(spelled)
     if charge is None:
-        charge = Charge(_text(data, "purpose"), event_from_json(event))
+        charge = new_charge(data)
         if len(_CHARGES) < _MOST_CHARGES:
             _CHARGES[spelled] = charge
     return charge
+
+
+def new_charge(data: Mapping[str, object]) -> Charge:
+    """Return the charge that a JSON object describes.
+
+    Raises:
+        ValueError: it describes no charge.
+        LedgerCorrupted: its event is unknown or has parameters of another form.
+    """
+    if data.keys() != _CHARGE_KEYS:
+        raise ValueError("a charge is a purpose and an event")
+    return Charge(_text(data, "purpose"), event_from_json(data["event"]))
 
 
 def _signature_from_json(data: object) -> Signature:

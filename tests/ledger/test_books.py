@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.accounting.cost import ZERO_COST, PrivacyCost
+from dpsynth.accounting.cost import ZERO_COST
 from dpsynth.accounting.events import DpEvent, GdpEvent
 from dpsynth.errors import LedgerCorrupted
 from dpsynth.ledger.books import Books, checked_books
 from dpsynth.ledger.chain import StoredEntry
 from dpsynth.ledger.entry import entry_after
-from dpsynth.ledger.running_cost import is_at_most
+from dpsynth.ledger.running_cost import CostInUnits, is_at_most
 from dpsynth.ledger.statement import Charge, EntryKind, Statement
 from tests.ledger.requests_for_tests import DATASET, UNIT, pure
 
@@ -130,21 +130,16 @@ def test_the_quick_check_of_all_prefixes_agrees_with_the_slow_one(steps: list[tu
 
 
 def test_costs_are_compared_part_by_part_and_none_is_infinity() -> None:
-    half, one = Fraction(1, 2), Fraction(1)
-    bounded = PrivacyCost(rho=half, epsilon=half, delta=half, mu_squared=half)
+    bounded = CostInUnits(rho=1, epsilon=1, delta=1, mu_squared=1)
     for larger in (
-        PrivacyCost(rho=one, epsilon=half, delta=half, mu_squared=half),
-        PrivacyCost(rho=half, epsilon=one, delta=half, mu_squared=half),
-        PrivacyCost(rho=half, epsilon=half, delta=one, mu_squared=half),
-        PrivacyCost(rho=None, epsilon=half, delta=half, mu_squared=half),
-        PrivacyCost(rho=half, epsilon=None, delta=half, mu_squared=half),
-        PrivacyCost(rho=half, epsilon=half, delta=half, mu_squared=one),
-        PrivacyCost(rho=half, epsilon=half, delta=half),
+        *(bounded._replace(**{part: 2}) for part in bounded._fields),
+        *(bounded._replace(**{part: None}) for part in ("rho", "epsilon", "mu_squared")),
     ):
         assert is_at_most(bounded, larger)
         assert not is_at_most(larger, bounded)
     assert is_at_most(bounded, bounded)
-    assert is_at_most(PrivacyCost(rho=None, epsilon=half, delta=half), PrivacyCost(rho=None, epsilon=one, delta=half))
+    unbounded = CostInUnits(rho=None, epsilon=1, delta=1, mu_squared=None)
+    assert is_at_most(unbounded, unbounded._replace(epsilon=2))
 
 
 def test_an_infinite_reservation_that_is_settled_leaves_no_infinity_behind() -> None:

@@ -27,7 +27,7 @@ from dpsynth.errors import InvalidInput, LedgerCorrupted, LedgerError
 from dpsynth.ledger import EntryKind, Ledger, OpenToken
 from dpsynth.ledger.books import checked_books
 from dpsynth.ledger.curve import curve_agrees, curve_of
-from dpsynth.ledger.running_cost import cost_of_event
+from dpsynth.ledger.running_cost import units_of_event
 from dpsynth.ledger.statement import BudgetPolicy, Charge, Statement
 from tests.ledger.requests_for_tests import DATASET, UNIT
 from tests.ledger.test_books import chained
@@ -93,7 +93,7 @@ class TestSettling:
         self, ledger: Ledger, reserved: DpEvent, settled: list[DpEvent]
     ) -> None:
         ledger.settle(opened(ledger, reserved), [("train", event) for event in settled])
-        assert ledger.spent(DATASET) == cost_of_event(ComposedDpEvent(tuple(settled)))
+        assert ledger.spent(DATASET) == units_of_event(ComposedDpEvent(tuple(settled))).cost
         ledger.verify()
 
     def test_a_forged_settlement_is_found(self) -> None:
@@ -145,7 +145,7 @@ class TestCurves:
 
     def test_it_is_never_below_the_privacy_losses_of_the_same_events(self) -> None:
         events = ComposedDpEvent((SelfComposedDpEvent(TRAINING, 2), COUNT))
-        curve = curve_of(cost_of_event(events))
+        curve = curve_of(units_of_event(events).cost)
         assert curve.keys() == {"1e-5", "1e-6"}  # 2e-7 of delta is spent: nothing is proven at 1e-9
         losses = PldAccountant().compose(events)
         for delta, epsilon in curve.items():
@@ -153,7 +153,7 @@ class TestCurves:
             assert true <= float(epsilon) <= 1.2 * true
 
     def test_it_agrees_with_itself_and_with_no_other(self) -> None:
-        spent = cost_of_event(TRAINING)
+        spent = units_of_event(TRAINING).cost
         curve = curve_of(spent)
         assert curve_agrees(curve, spent)
         without_delta = curve_of(replace(spent, delta=Fraction(0)))
@@ -165,4 +165,4 @@ class TestCurves:
             assert not curve_agrees({other: curve[other] for other in curve if other != name}, spent)
 
     def test_a_cover_that_fails_with_too_large_a_chance_states_nothing(self) -> None:
-        assert curve_of(cost_of_event(GaussianCoverDpEvent(COUNT, Decimal("1e-4"), Fraction(1, 50)))) == {}
+        assert curve_of(units_of_event(GaussianCoverDpEvent(COUNT, Decimal("1e-4"), Fraction(1, 50))).cost) == {}
