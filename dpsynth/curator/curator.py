@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from dpsynth.accounting.events import DpEvent, GdpEvent
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.allowance import Allowance
+from dpsynth.curator.authority import Authority, Life
 from dpsynth.curator.fingerprint import FingerprintKey, load_or_create_fingerprint_key
 from dpsynth.curator.gate import Gate
 from dpsynth.curator.gradient_queries import GradientSession, Loss, TrainingPlan
@@ -29,20 +30,12 @@ from dpsynth.curator.selection import select_cliques
 from dpsynth.curator.sources.base import RowSource
 from dpsynth.curator.vote_queries import NoisyVotes, Teaching, VoteSession
 from dpsynth.curator.votes import Classroom, count_votes
-from dpsynth.errors import DpsynthError, InvalidInput, TableError
-from dpsynth.ledger import Ledger, OpenToken
+from dpsynth.errors import DpsynthError, InvalidInput, LedgerError, TableError
+from dpsynth.ledger import Ledger, OpenToken, Reservation
 from dpsynth.progress import phase
 from dpsynth.randomness import NoiseSource, SystemNoise
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
-
-
-class Authority(NamedTuple):
-    """On whose authority and with what the rows are asked, in the words of the ledger."""
-
-    ticket: str
-    legal_basis: str
-    configuration: str
 
 
 class Curator:
@@ -53,6 +46,7 @@ class Curator:
         "_charged",
         "_control_fraction",
         "_ledger",
+        "_life",
         "_noise",
         "_planted",
         "_rows",
@@ -72,9 +66,11 @@ class Curator:
         planted: NDArray[np.int32] | None,
         release_id: str,
         authority: Authority,
+        life: Life,
     ) -> None:
         """Use `Curator.open` instead."""
         self._authority = authority
+        self._life = life
         self.schema = schema
         self.release_id = release_id
         self._source = source
@@ -99,6 +95,7 @@ class Curator:
         ticket: str = "",
         legal_basis: str = "",
         configuration: str = "",
+        life: Life = Life.ONLY,
     ) -> Curator:
         """Return a curator for `data`; only its header is read, rows wait until a question has been paid for.
 
@@ -113,14 +110,18 @@ class Curator:
             ticket: where the release was decided, for the ledger.
             legal_basis: legal basis of the processing in words, for the ledger.
             configuration: SHA-256 of what the rows are put through, for the ledger; the schema's digest if empty.
+            life: whether `release_id` may be resumed or is; see docs/design/resuming.md.
 
         Raises:
+            InvalidInput: `control_fraction` is no chance, or a release that is resumed has no name.
             SchemaError: the schema has blanks.
             TableError: the header does not fit the schema.
         """
         schema.require_complete()
         if not 0 <= control_fraction < 1:
             raise InvalidInput("control_fraction must be at least 0 and below 1")
+        if life is Life.LATER and release_id is None:
+            raise InvalidInput("a release is resumed by its name in the ledger: give its release_id")
         source = source_of(data, schema)
         check_header(source, schema)
         return cls(
@@ -132,6 +133,7 @@ class Curator:
             planted=planted,
             release_id=uuid.uuid4().hex if release_id is None else release_id,
             authority=Authority(ticket, legal_basis, configuration or schema.digest),
+            life=life,
         )
 
     @property
@@ -186,6 +188,7 @@ class Curator:
         *,
         auxiliary: Sequence[NDArray[np.floating]] = (),
         purpose: str,
+        block: int = 0,
     ) -> Iterator[GradientSession]:
         """Record `loss`, reserve all steps of `plan`, open the data, and answer; see `GradientQueries.training`.
 
@@ -193,10 +196,12 @@ class Curator:
             InvalidInput: the loss cannot be recorded, or does what no loss of one row may do; nothing was charged.
             MissingExtra: PyTorch is not installed.
             BudgetNotSet: the data set has no budget.
-            LedgerError: the budget sets no delta aside for events that may fail outright.
+            LedgerError: the budget sets no delta aside for events that may fail outright, or the training that is
+                resumed was another one.
             BudgetExceeded: the training does not fit; no row was touched.
 
-        Privacy: all steps are charged, and stay charged however many are taken.
+        Privacy: all steps are charged, and stay charged however many are taken. A resumed training is not charged
+            again, and answers the steps that no life of it has claimed.
         """
         # The one module that needs PyTorch.
         from dpsynth.curator.recorded_loss import record_loss
@@ -204,11 +209,12 @@ class Curator:
         recorded = record_loss(loss, parameters, auxiliary, sum(self.domain.sizes))
         self._ledger.require_event_delta(self.schema.dataset, otherwise="Use a generator that does not train")
         cover = plan.cover()
-        allowance = StepAllowance(self.schema.dataset, plan, cover, purpose)
+        allowance = StepAllowance(self.schema.dataset, plan, cover, purpose, block)
         with (
             self._paid(cover, allowance, purpose=purpose, asked=str(plan)) as rows,
             phase("train on noisy gradients", plan.steps) as advance,
         ):
+            advance(allowance.taken)
             yield Training(
                 rows,
                 self.domain,
@@ -226,22 +232,15 @@ class Curator:
         """Reserve `event`, open and read the data, and settle at what was charged to `allowance` in the end."""
         # A ledger in memory is for tests; nobody compares what it was told.
         key = load_or_create_fingerprint_key() if self._ledger.durable else None
-        reservation = self._ledger.reserve(
-            self.schema.dataset,
-            release_id=self.release_id,
-            purpose=purpose,
-            event=event,
-            asked=asked,
-            unit=self.schema.unit.describe(),
-            certifiable=self.certifiable,
-            ticket=self._authority.ticket,
-            legal_basis=self._authority.legal_basis,
-            configuration=self._authority.configuration,
-        )
+        training = allowance if isinstance(allowance, StepAllowance) and allowance.block else None
+        steps = 0 if training is None else training.plan.steps
+        reservation = self._reservation(event, purpose=purpose, asked=asked, steps=steps)
         token = self._ledger.open(reservation)
         settled: tuple[tuple[str, DpEvent], ...] = (("ended before it was asked to", event),)
         try:
             rows = self._load(token, key)
+            if training is not None:
+                training.claim_ahead(token.steps, self._claims(token, key))
             try:
                 yield rows
             except (DpsynthError, KeyboardInterrupt):
@@ -254,6 +253,47 @@ class Curator:
             allowance.close()
             self._charged.extend(settled)
             self._ledger.settle(token, settled, fingerprint=self._fingerprint(key, token))
+            if self._life is Life.LATER:
+                self._charged[:] = self._ledger.charged(self.schema.dataset, self.release_id)
+
+    def _reservation(self, event: DpEvent, *, purpose: str, asked: str, steps: int) -> Reservation:
+        """Reserve `event`, or return the reservation of the very training that is resumed."""
+        authority = self._authority
+        if self._life is Life.LATER:
+            begun = self._ledger.trainings(self.schema.dataset, self.release_id)
+            wanted = (purpose, event, authority.configuration)
+            for entry in begun:
+                if steps and (entry.purpose, entry.event, entry.configuration) == wanted:
+                    return Reservation(entry.dataset, entry.release_id, entry.index, entry.digest)
+            if begun or not steps:
+                raise LedgerError(
+                    f"release '{self.release_id}' is resumed, and may only go on with the training that it had begun: "
+                    "the same rows, schema, generator, options and plan. Nothing was read or charged"
+                )
+        return self._ledger.reserve(
+            self.schema.dataset,
+            release_id=self.release_id,
+            purpose=purpose,
+            event=event,
+            asked=asked,
+            unit=self.schema.unit.describe(),
+            certifiable=self.certifiable,
+            ticket=authority.ticket,
+            legal_basis=authority.legal_basis,
+            configuration=authority.configuration,
+            steps=steps,
+        )
+
+    def _claims(self, token: OpenToken, key: FingerprintKey | None) -> Callable[[int], None]:
+        """Return what claims steps for the rows that were read.
+
+        Raises:
+            TableError: they are other rows than the training was begun on.
+        """
+        fingerprint = self._fingerprint(key, token)
+        if token.steps and token.fingerprint != fingerprint:
+            raise TableError(f"{self._source.description}: these are not the rows that the training was begun on")
+        return partial(self._ledger.claim_steps, token, fingerprint=fingerprint)
 
     def sealed_rows(self) -> Private[PrivateRows]:
         """Return the rows, sealed.
@@ -277,7 +317,7 @@ class Curator:
                         self._source,
                         self.schema,
                         token,
-                        noise=self._noise,
+                        noise=self._noise if key is None or self._life is Life.ONLY else key.coins(self.release_id),
                         control_fraction=self._control_fraction,
                         planted=self._planted,
                         key=key,

@@ -25,6 +25,27 @@ FINGERPRINT_KEY_FILE = "fingerprint-key"
 _BYTES = 32
 
 
+class KeyedCoins:
+    """The same bytes in every life of a release, for choices that look at no value; never for noise."""
+
+    __slots__ = ("_drawn", "_secret")
+
+    def __init__(self, secret: bytes) -> None:
+        """Start at the beginning."""
+        self._secret = secret
+        self._drawn = 0
+
+    @property
+    def certifiable(self) -> bool:
+        """False: noise that comes again can be taken away."""
+        return False
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return the next `count` bytes, which are random to whoever has no key."""
+        self._drawn += 1
+        return hashlib.shake_256(self._secret + self._drawn.to_bytes(8, "big")).digest(count)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class FingerprintKey:
     """The secret that fingerprints are made with; it prints nothing of itself."""
@@ -54,6 +75,10 @@ class FingerprintKey:
         """Return `fingerprint` as the ledger keeps it, in hexadecimal: random to whoever has no key."""
         mask = hmac.new(self._secret, b"mask\0" + reservation_digest.encode(), hashlib.sha256).digest()
         return bytes(one ^ other for one, other in zip(fingerprint, mask, strict=True)).hex()
+
+    def coins(self, release_id: str) -> KeyedCoins:
+        """Return the coins that decide in every life of a release which units and rows are held back."""
+        return KeyedCoins(hmac.new(self._secret, b"coins\0" + release_id.encode(), hashlib.sha256).digest())
 
     def unmasked(self, fingerprint: str, reservation_digest: str) -> str:
         """Return what is equal for two settlements exactly where they read the same rows.

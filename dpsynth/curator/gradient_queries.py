@@ -162,6 +162,13 @@ class GradientSession(Protocol):
     def steps_left(self) -> int:
         """How many gradients may still be asked for."""
 
+    @property
+    def is_between_blocks(self) -> bool:
+        """Whether the next step begins another block, or all are taken: the time to write a checkpoint.
+
+        True before the first step too; never where the training is not asked for in blocks.
+        """
+
     def noisy_gradient(
         self, parameters: Sequence[NDArray[np.floating]], auxiliary: Sequence[NDArray[np.floating]] = ()
     ) -> NoisyGradient:
@@ -176,6 +183,7 @@ class GradientSession(Protocol):
         Raises:
             BudgetExceeded: all steps are taken; no row was touched.
             InvalidInput: arrays of other shapes; no step was taken.
+            LedgerError: another process resumed this training, or the ledger cannot be written; no step was taken.
 
         Privacy: one step of the event that was reserved; adding or removing a unit moves the sum by at most the
             clipping norm.
@@ -205,8 +213,12 @@ class GradientQueries(Protocol):
         *,
         auxiliary: Sequence[NDArray[np.floating]] = (),
         purpose: str,
+        block: int = 0,
     ) -> AbstractContextManager[GradientSession]:
         """Record `loss`, reserve all steps of `plan`, open the data, and answer until the context ends.
+
+        Asked in blocks, an interrupted training is resumed by asking for the same one again: then nothing is charged,
+        and what was left of the last block is lost.
 
         Args:
             plan: what is charged.
@@ -214,6 +226,7 @@ class GradientQueries(Protocol):
             parameters: arrays of the shapes that the parameters will have.
             auxiliary: arrays of the shapes that the auxiliary arrays will have.
             purpose: why, for the ledger.
+            block: how many steps at a time are written down as used; at 0 the training cannot be resumed.
 
         Raises:
             InvalidInput: the loss cannot be recorded, or does what no loss of one row may do; nothing was charged.

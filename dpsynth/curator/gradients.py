@@ -60,17 +60,37 @@ class Gradients(Protocol):
 
 
 class StepAllowance:
-    """The steps of one training, charged as a whole; each is counted where its noise is added."""
+    """The steps of one training, charged as a whole; each is counted where its noise is added.
 
-    __slots__ = ("_closed", "_cover", "_dataset", "_lock", "_process", "_purpose", "_taken", "plan")
+    With a `block`, so many steps at a time are claimed in the ledger before the first of them is counted.
+    """
 
-    def __init__(self, dataset: str, plan: TrainingPlan, cover: GaussianCoverDpEvent, purpose: str) -> None:
+    __slots__ = (
+        "_claim",
+        "_claimed",
+        "_closed",
+        "_cover",
+        "_dataset",
+        "_lock",
+        "_process",
+        "_purpose",
+        "_taken",
+        "block",
+        "plan",
+    )
+
+    def __init__(
+        self, dataset: str, plan: TrainingPlan, cover: GaussianCoverDpEvent, purpose: str, block: int = 0
+    ) -> None:
         """Start with no step taken."""
         self._dataset = dataset
         self.plan = plan
         self._cover = cover
         self._purpose = purpose
+        self.block = block
         self._taken = 0
+        self._claimed = 0 if block else plan.steps
+        self._claim: Callable[[int], None] = self._refuse_claim
         self._closed = False
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -86,6 +106,17 @@ class StepAllowance:
         return self.plan.steps - self._taken if not self._closed and os.getpid() == self._process else 0
 
     @property
+    def is_between_blocks(self) -> bool:
+        """Whether the next step would claim another block, or there is none."""
+        return bool(self.block) and self._taken == self._claimed
+
+    def claim_ahead(self, used: int, claim: Callable[[int], None]) -> None:
+        """Go on after the first `used` steps; `claim` writes up to which steps are used, or raises."""
+        with self._lock:
+            self._taken = self._claimed = used
+            self._claim = claim
+
+    @property
     def charged(self) -> tuple[tuple[str, DpEvent], ...]:
         """The whole training, however many steps were taken: a cover must not be chosen by what was seen."""
         return ((self._purpose, self._cover),)
@@ -96,11 +127,16 @@ class StepAllowance:
         Raises:
             BudgetExceeded: all steps are taken, the event is not Gaussian noise of at least the plan's multiplier, or
                 the allowance is closed or was reserved by another process; nothing is counted.
+            LedgerError: the next block could not be claimed; nothing is counted.
         """
         with self._lock:
             is_step = isinstance(event, GaussianDpEvent) and event.noise_multiplier >= self.plan.noise_multiplier
             if not is_step or self.steps_left < 1:
                 raise self.refusal(purpose)
+            if self._taken == self._claimed:
+                claimed = min(self._taken + self.block, self.plan.steps)
+                self._claim(claimed)
+                self._claimed = claimed
             self._taken += 1
 
     def close(self) -> None:
@@ -117,6 +153,9 @@ class StepAllowance:
             largest_epsilon=Decimal(0),
             delta=Decimal(0),
         )
+
+    def _refuse_claim(self, steps: int) -> None:
+        raise self.refusal(f"steps up to {steps}")
 
 
 class UnitBatches:
@@ -247,6 +286,11 @@ class Training:
         """How many gradients may still be asked for."""
         return self._allowance.steps_left
 
+    @property
+    def is_between_blocks(self) -> bool:
+        """Whether this is the time for a checkpoint; see `GradientSession`."""
+        return self._allowance.is_between_blocks
+
     def noisy_gradient(
         self, parameters: Sequence[NDArray[np.floating]], auxiliary: Sequence[NDArray[np.floating]] = ()
     ) -> NoisyGradient:
@@ -255,6 +299,7 @@ class Training:
         Raises:
             BudgetExceeded: all steps are taken; no row was touched.
             InvalidInput: arrays of other shapes; no step was taken.
+            LedgerError: the next block of steps could not be claimed.
 
         Privacy: one step of the event that was reserved.
         """

@@ -205,6 +205,23 @@ class LedgerReading:
             if record.state is ReservationState.RESERVED and dataset in {None, record.entry.dataset}
         )
 
+    def trainings(self, dataset: str, release_id: str) -> tuple[LedgerEntry, ...]:
+        """Return the RESERVE entries of the trainings of a release that can be resumed, oldest first."""
+        return tuple(
+            entry
+            for entry in self.entries(dataset)
+            if entry.steps and entry.release_id == release_id and entry.kind is EntryKind.RESERVE
+        )
+
+    def charged(self, dataset: str, release_id: str) -> tuple[tuple[str, DpEvent], ...]:
+        """Return what was settled for a release, as (purpose, event), oldest first."""
+        settled = (
+            entry.charges
+            for entry in self.entries(dataset)
+            if entry.release_id == release_id and entry.kind is EntryKind.SETTLE
+        )
+        return tuple((charge.purpose, charge.event) for charges in settled for charge in charges)
+
     def entries(self, dataset: str | None = None, *, population: str | None = None) -> tuple[LedgerEntry, ...]:
         """Return all entries, or those of one data set, or all that speak about one population, oldest first."""
         books = self._journal.reading()

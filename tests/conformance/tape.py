@@ -81,8 +81,11 @@ class Recorder:
         *,
         auxiliary: Arrays = (),
         purpose: str,
+        block: int = 0,
     ) -> Iterator[GradientSession]:
-        inner = self._curator.training(plan, loss, parameters, auxiliary=auxiliary, purpose=purpose)  # type: ignore[attr-defined]
+        inner = self._curator.training(  # type: ignore[attr-defined]
+            plan, loss, parameters, auxiliary=auxiliary, purpose=purpose, block=block
+        )
         with inner as session:
             self.tape.exchanges.append(Exchange(_training_request(plan, parameters, auxiliary, purpose), None))
             yield _RecordedTraining(session, self.tape)
@@ -145,6 +148,10 @@ class _RecordedTraining:
     def steps_left(self) -> int:
         return self._session.steps_left
 
+    @property
+    def is_between_blocks(self) -> bool:
+        return self._session.is_between_blocks
+
     def noisy_gradient(self, parameters: Arrays, auxiliary: Arrays = ()) -> NoisyGradient:
         answer = self._session.noisy_gradient(parameters, auxiliary)
         self._tape.exchanges.append(Exchange(_gradient_request(parameters, auxiliary), answer))
@@ -197,6 +204,7 @@ class Player:
         *,
         auxiliary: Arrays = (),
         purpose: str,
+        block: int = 0,
     ) -> Iterator[GradientSession]:
         self.next(_training_request(plan, parameters, auxiliary, purpose))
         yield _PlayedTraining(self, plan)
