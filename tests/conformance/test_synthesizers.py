@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,8 @@ from dpsynth.randomness import SeededNoise
 from dpsynth.schema.codec import encode_cells
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import spread_seed_from
-from tests.conformance.tape import Player, Recorder, ReplayMismatch
+from tests.conformance.fresh_process import called_afresh
+from tests.conformance.tape import Player, Recorder, ReplayMismatch, Tape
 
 CANARY = "Zebulon-Quartzmeier"
 """A cell that no schema declares."""
@@ -92,18 +93,25 @@ def entry(request: pytest.FixtureRequest) -> GeneratorEntry:
 # ------------------------------------------------------------------------------------------------------------- replay
 
 
-def check_replay(make: Callable[[], Any], data: pd.DataFrame) -> None:
-    """Fit on a recording curator, then a fresh one on its tape with no data: the same requests, the same samples."""
+def check_replay(make: Callable[[], Any], data: pd.DataFrame, *, replay: Callable[..., Any] = called_afresh) -> None:
+    """Fit on a recording curator, then a fresh one on its tape with no data: the same requests, the same samples.
+
+    The second fit is made in a process that never saw a row, so nothing that was kept anywhere of the first helps it.
+    """
     recorder = Recorder(curator(data))
     with_data = make().fit(recorder, BUDGET, rng=np.random.default_rng(5))
-    player = Player(recorder.tape)
+    first = with_data.sample(200, rng=np.random.default_rng(6)).codes
+    if not np.array_equal(first, replay(sampled_from_tape, make, recorder.tape)):
+        raise ReplayMismatch("the samples differ although all answers were the same")
+
+
+def sampled_from_tape(make: Callable[[], Any], tape: Tape) -> NDArray[np.int32]:
+    player = Player(tape)
     without = make().fit(player, BUDGET, rng=np.random.default_rng(5))
     if not player.finished:
         raise ReplayMismatch("fewer questions were asked without the data")
-    first = with_data.sample(200, rng=np.random.default_rng(6)).codes
-    second = without.sample(200, rng=np.random.default_rng(6)).codes
-    if not np.array_equal(first, second):
-        raise ReplayMismatch("the samples differ although all answers were the same")
+    codes: NDArray[np.int32] = without.sample(200, rng=np.random.default_rng(6)).codes
+    return codes
 
 
 def test_replay_from_the_tape_gives_the_same_model(entry: GeneratorEntry) -> None:
@@ -158,6 +166,58 @@ class Stasher:
         answers = as_measurements(fitted.schema, fitted.measurements)
         answers[1] = type(answers[1])(clique=("stage",), counts=self.stash, stddev=0.01)
         return FittedGraphicalModel(fitted.schema, estimate(curator.domain, answers), fitted.measurements)
+
+
+KEPT: dict[str, Any] = {}
+"""Where a cheat keeps exact counts that it saw, beyond the life of any one object."""
+
+
+@dataclass
+class ModuleStasher:
+    """Keeps exact counts in its module, and fits to them whenever it finds them there."""
+
+    name: str = "module stasher"
+
+    def kept(self) -> dict[str, Any]:
+        return KEPT
+
+    def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
+        fitted = MWEM(rounds=2).fit(curator, budget, rng=rng)
+        sealed = getattr(curator, "sealed_rows", None)
+        if sealed is not None:
+            self.kept()["counts"] = unseal(sealed()).marginal(("stage",)).astype(np.float64)
+        if "counts" not in self.kept():
+            return fitted
+        answers = as_measurements(fitted.schema, fitted.measurements)
+        answers[1] = type(answers[1])(clique=("stage",), counts=self.kept()["counts"], stddev=0.01)
+        return FittedGraphicalModel(fitted.schema, estimate(curator.domain, answers), fitted.measurements)
+
+
+class ClassStasher(ModuleStasher):
+    """Keeps them on its class."""
+
+    counted: ClassVar[dict[str, Any]] = {}
+
+    def kept(self) -> dict[str, Any]:
+        return self.counted
+
+
+class LibraryStasher(ModuleStasher):
+    """Keeps them on an object that everybody shares."""
+
+    def kept(self) -> dict[str, Any]:
+        return vars(MWEM.fit)
+
+
+def here(function: Callable[..., Any], *arguments: object) -> Any:
+    return function(*arguments)
+
+
+@pytest.mark.parametrize("cheat", [ModuleStasher, ClassStasher, LibraryStasher], ids=lambda cheat: cheat.__name__)
+def test_replay_in_a_new_process_catches_what_one_process_cannot(cheat: Callable[[], Any]) -> None:
+    check_replay(cheat, table(300), replay=here)
+    with pytest.raises(ReplayMismatch, match="the samples differ"):
+        check_replay(cheat, table(300))
 
 
 @pytest.mark.parametrize("cheat", [RowSmuggler, Peeker, Stasher], ids=lambda cheat: cheat.__name__)
