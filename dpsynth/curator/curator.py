@@ -21,7 +21,7 @@ from dpsynth.curator.authority import Authority, Life
 from dpsynth.curator.fingerprint import FingerprintKey, load_or_create_fingerprint_key
 from dpsynth.curator.gate import Gate
 from dpsynth.curator.gradient_queries import GradientSession, Loss, TrainingPlan
-from dpsynth.curator.gradients import StepAllowance, Training
+from dpsynth.curator.gradients import ClippedSum, StepAllowance, Training, clipped_sum
 from dpsynth.curator.ingest import TableLike, check_header, read_rows, source_of
 from dpsynth.curator.marginals import MarginalCounter, measure_marginal
 from dpsynth.curator.queries import Grouping, NoisyMarginal
@@ -51,6 +51,7 @@ class Curator:
         "_planted",
         "_rows",
         "_source",
+        "_workers",
         "release_id",
         "schema",
     )
@@ -67,10 +68,12 @@ class Curator:
         release_id: str,
         authority: Authority,
         life: Life,
+        workers: ClippedSum | None,
     ) -> None:
         """Use `Curator.open` instead."""
         self._authority = authority
         self._life = life
+        self._workers = workers
         self.schema = schema
         self.release_id = release_id
         self._source = source
@@ -96,6 +99,7 @@ class Curator:
         legal_basis: str = "",
         configuration: str = "",
         life: Life = Life.ONLY,
+        workers: ClippedSum | None = None,
     ) -> Curator:
         """Return a curator for `data`; only its header is read, rows wait until a question has been paid for.
 
@@ -111,6 +115,8 @@ class Curator:
             legal_basis: legal basis of the processing in words, for the ledger.
             configuration: SHA-256 of what the rows are put through, for the ledger; the schema's digest if empty.
             life: whether `release_id` may be resumed or is; see docs/design/resuming.md.
+            workers: processes that share the work of trainings, `GradientWorkers` of
+                `dpsynth.curator.distributed_training`.
 
         Raises:
             InvalidInput: `control_fraction` is no chance, or a release that is resumed has no name.
@@ -134,6 +140,7 @@ class Curator:
             release_id=uuid.uuid4().hex if release_id is None else release_id,
             authority=Authority(ticket, legal_basis, configuration or schema.digest),
             life=life,
+            workers=workers,
         )
 
     @property
@@ -223,6 +230,7 @@ class Curator:
                 noise=self._noise,
                 rows_per_unit=self.schema.unit.max_rows_per_unit,
                 advance=advance,
+                make_sum=self._workers or clipped_sum,
             )
 
     @contextmanager

@@ -59,6 +59,24 @@ class Gradients(Protocol):
         """Return the gradient for each of `rows`, one part per parameter."""
 
 
+class ClippedSum(Protocol):
+    """What adds up clipped gradients: `clipped_sum`, or several processes that give the same sum."""
+
+    def __call__(
+        self,
+        batches: UnitBatches,
+        gradients: Gradients,
+        parameters: Sequence[NDArray[np.floating]],
+        auxiliary: Sequence[NDArray[np.floating]],
+        *,
+        units: NDArray[np.intp],
+        clipping_norm: float,
+        units_at_once: int,
+        one_row_each: bool,
+    ) -> Private[NDArray[np.int64]]:
+        """Return the sum of the clipped gradients of `units`, sealed."""
+
+
 class StepAllowance:
     """The steps of one training, charged as a whole; each is counted where its noise is added.
 
@@ -172,6 +190,11 @@ class UnitBatches:
         self._order = np.argsort(owners, kind="stable")
         self._starts = np.flatnonzero(np.r_[True, np.diff(owners[self._order]) != 0]) if count else np.empty(0, np.intp)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many codes each column has."""
+        return self._domain.sizes
+
     def drawn(self, noise: NoiseSource, probability: float) -> NDArray[np.intp]:
         """Return the numbers of the units of one batch: each is in it with exactly this probability, on its own."""
         numerator, denominator = Fraction(probability).as_integer_ratio()
@@ -179,13 +202,17 @@ class UnitBatches:
 
     def rows_of(self, units: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return the encoded rows of `units`, and for every row the place of its unit among `units`."""
+        codes, owner = self.codes_of(units)
+        return encoded_rows(codes, self._domain), owner
+
+    def codes_of(self, units: NDArray[np.intp]) -> tuple[NDArray[np.integer], NDArray[np.intp]]:
+        """Return the rows of `units` as codes, and for every row the place of its unit among `units`."""
         ends = np.r_[self._starts[1:], len(self._order)]
         counts = (ends - self._starts)[units]
         owner = np.repeat(np.arange(len(units)), counts)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         places = self._order[self._starts[units][owner] + within]
-        codes = np.stack([column[places] for column in self._rows.training], axis=1)
-        return encoded_rows(codes, self._domain), owner
+        return np.stack([column[places] for column in self._rows.training], axis=1), owner
 
 
 def gradient_sensitivity(size: int) -> Sensitivity:
@@ -201,11 +228,11 @@ def gaussian_for(noise_multiplier: float) -> RoundedGaussianMechanism:
 def clipped_sum(
     batches: UnitBatches,
     gradients: Gradients,
-    plan: TrainingPlan,
     parameters: Sequence[NDArray[np.floating]],
     auxiliary: Sequence[NDArray[np.floating]],
     *,
     units: NDArray[np.intp],
+    clipping_norm: float,
     units_at_once: int,
     one_row_each: bool,
 ) -> Private[NDArray[np.int64]]:
@@ -220,7 +247,7 @@ def clipped_sum(
         parts = gradients.of_rows(parameters, rows, auxiliary)
         if not one_row_each:  # a sum of outer products is not one
             parts = (OuterProducts.of_vectors(per_unit(whole(parts), owner, len(some))),)
-        result += total(clipped(parts, plan.clipping_norm))
+        result += total(clipped(parts, clipping_norm))
     return Private(result)
 
 
@@ -251,6 +278,7 @@ class Training:
         "_mechanism",
         "_noise",
         "_one_row_each",
+        "_sum",
         "_units_at_once",
     )
 
@@ -264,8 +292,9 @@ class Training:
         noise: NoiseSource,
         rows_per_unit: int,
         advance: Callable[[int], None],
+        make_sum: ClippedSum = clipped_sum,
     ) -> None:
-        """Answer from `allowance` with batches and noise from `noise`."""
+        """Answer from `allowance` with batches and noise from `noise`; sums are made by `make_sum`."""
         self._batches = Private(UnitBatches(unseal(rows), domain))
         self._gradients = gradients
         self._allowance = allowance
@@ -275,6 +304,7 @@ class Training:
         self._one_row_each = rows_per_unit == 1
         self._units_at_once = units_at_once(allowance.plan.rows_at_once, rows_per_unit, gradients)
         self._advance = advance
+        self._sum = make_sum
 
     @property
     def plan(self) -> TrainingPlan:
@@ -307,13 +337,13 @@ class Training:
         if not self.steps_left:
             raise self._allowance.refusal("noisy gradient")
         plan, batches = self.plan, unseal(self._batches)
-        exact = clipped_sum(
+        exact = self._sum(
             batches,
             self._gradients,
-            plan,
             parameters,
             auxiliary,
             units=batches.drawn(self._noise, plan.sampling_probability),
+            clipping_norm=plan.clipping_norm,
             units_at_once=self._units_at_once,
             one_row_each=self._one_row_each,
         )

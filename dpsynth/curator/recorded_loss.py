@@ -59,21 +59,25 @@ class RecordedLoss:
     Attributes:
         shapes: of the parameters.
         factored: for each parameter whether its gradient is returned as an outer product.
+        graph: the recording, of parameters, one row and auxiliary arrays.
+        auxiliary_shapes: of the auxiliary arrays.
     """
 
-    __slots__ = ("_auxiliary_shapes", "_of_rows", "factored", "shapes")
+    __slots__ = ("_of_rows", "auxiliary_shapes", "factored", "graph", "shapes")
 
     def __init__(
         self,
         graph: torch.fx.GraphModule,
+        is_factored: tuple[bool, ...],
         shapes: tuple[tuple[int, ...], ...],
         auxiliary_shapes: tuple[tuple[int, ...], ...],
     ) -> None:
         """Use `record_loss`, which checks."""
+        self.graph = graph
+        self.factored = is_factored
         self.shapes = shapes
-        self._auxiliary_shapes = auxiliary_shapes
-        flat, self.factored = factored(graph)
-        self._of_rows = vmap(flat, in_dims=(*[None] * len(shapes), 0, *[None] * len(auxiliary_shapes)))
+        self.auxiliary_shapes = auxiliary_shapes
+        self._of_rows = vmap(graph, in_dims=(*[None] * len(shapes), 0, *[None] * len(auxiliary_shapes)))
 
     @property
     def size(self) -> int:
@@ -92,7 +96,7 @@ class RecordedLoss:
         Raises:
             InvalidInput: when they are.
         """
-        if _shapes(parameters) != self.shapes or _shapes(auxiliary) != self._auxiliary_shapes:
+        if _shapes(parameters) != self.shapes or _shapes(auxiliary) != self.auxiliary_shapes:
             raise InvalidInput("parameters and auxiliary arrays must keep the shapes that the loss was recorded with")
 
     def of_rows(
@@ -149,7 +153,7 @@ def record_loss(
     for name, constant in list(graph.named_buffers()):
         # Whoever wrote the loss may still hold this tensor.
         setattr(graph, name, constant.detach().clone())
-    return RecordedLoss(graph, _shapes(parameters), _shapes(auxiliary))
+    return RecordedLoss(*factored(graph), _shapes(parameters), _shapes(auxiliary))
 
 
 def refuse_cross_example(module: torch.nn.Module) -> None:
@@ -169,19 +173,23 @@ def refuse_cross_example(module: torch.nn.Module) -> None:
         raise InvalidInput(f"layers in which rows meet have no gradient of one row: {', '.join(found)}; use LayerNorm")
 
 
+def is_listed(operation: torch._ops.OpOverload) -> bool:
+    """Return whether `operation` is one of `ALLOWED`, whatever it is used on."""
+    name = operation._schema.name  # noqa: SLF001
+    return name.startswith("aten::") and name.removeprefix("aten::").removesuffix("_copy") in _STEMS
+
+
 def _is_allowed(node: torch.fx.Node) -> bool:
     if node.op != "call_function":
         return node.op in {"placeholder", "get_attr", "output"}
     target: Any = node.target
     if not isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - the public type of a recorded operation
         return getattr(target, "__name__", "") == "getitem"
-    if target.namespace != "aten" or target._schema.is_mutable:  # noqa: SLF001
-        return False
-    if torch.Tag.nondeterministic_seeded in target.tags:
+    if target._schema.is_mutable or torch.Tag.nondeterministic_seeded in target.tags:  # noqa: SLF001
         return False
     made = node.meta.get("val")
     is_whole = isinstance(made, torch.Tensor) and not (made.is_floating_point() or made.dtype is torch.bool)
-    return target._schema.name.removeprefix("aten::").removesuffix("_copy") in _STEMS and not is_whole  # noqa: SLF001
+    return is_listed(target) and not is_whole
 
 
 def _name(node: torch.fx.Node) -> str:
