@@ -81,7 +81,7 @@ def _checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement:
     )
     yield Check(
         name="size of the training table",
-        value=f"about {facts.noisy_rows:,.0f} rows (noisy estimate)",
+        value=f"about {facts.noisy_rows:,.0f} rows (noisy estimate){_held_back(policy)}",
         limit=f"at least {policy.minimum_rows} rows",
         reason=policy.reasons["minimum_rows"],
         verdict=Verdict.PASS if facts.noisy_rows >= policy.minimum_rows else Verdict.INCONCLUSIVE,
@@ -130,6 +130,11 @@ def _declared_units(facts: ReleaseFacts, units: int | None) -> Check:
         reason="The declared number doses the canaries and limits delta; far too high, it makes both look better.",
         verdict=Verdict.INCONCLUSIVE if far_too_many else Verdict.PASS,
     )
+
+
+def _held_back(policy: Policy) -> str:
+    share = 100 * float(policy.control_fraction)
+    return f"; {share:.3g} % of the units were held back from training, for the internal audit"
 
 
 def _describe_ledger(facts: ReleaseFacts) -> str:

@@ -81,6 +81,13 @@ def test_the_list_of_checks_is_the_list_of_checks() -> None:
     assert tuple(check.name for check in document.checks) == CHECK_NAMES
 
 
+def test_it_says_why_the_training_table_is_shorter_than_the_synthetic_one() -> None:
+    (size,) = (check for check in honest_release().certificate.document.checks if check.name.startswith("size"))
+    assert size.value == (
+        "about 10,000 rows (noisy estimate); 10 % of the units were held back from training, for the internal audit"
+    )
+
+
 def test_a_far_too_large_declared_number_of_units_cannot_pass() -> None:
     with pytest.raises(CertificationRefused, match="declared number of units"):
         _ = honest_release(noisy_rows=3_900.0).certificate
