@@ -91,9 +91,9 @@ def planned_release(lines: Sequence[object], release_id: str) -> PlannedRelease 
 
     Source: docs/design/locked_plan.md.
     """
-    _, entries = _read(lines)
-    if all(entry.kind is not EntryKind.PLAN for entry in entries):
+    if not any(_says_plan(line) for line in lines):
         return None
+    _, entries = _read(lines)
     problems = _problems_of_release(entries)
     if problems:
         raise LedgerCorrupted(problems[0])
@@ -122,6 +122,11 @@ def head_of_extract(lines: Sequence[Mapping[str, JsonValue]]) -> Head:
     if not lines:
         return EMPTY_HEAD
     return Head(len(lines), str(lines[-1].get("digest")))
+
+
+def _says_plan(line: object) -> bool:
+    content = line.get("content") if isinstance(line, Mapping) else None
+    return isinstance(content, Mapping) and content.get("kind") == EntryKind.PLAN
 
 
 def _read(lines: Sequence[object]) -> tuple[Head, list[LedgerEntry]]:

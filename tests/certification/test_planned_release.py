@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import jsonschema
+import pandas as pd
 import pytest
 import rfc8785
 
@@ -31,9 +32,11 @@ from dpsynth.certification.document import certificate_json_schema
 from dpsynth.certification.policy import Verdict
 from dpsynth.certification.signing import SigningKey
 from dpsynth.certification.verify import verify_release
+from dpsynth.curator import Curator
 from dpsynth.errors import AccountantsDisagree, LedgerCorrupted
 from dpsynth.ledger import EntryKind, Ledger, Reservation, planned_release, verify_extract
 from dpsynth.ledger.chain import canonical_json, chain_digest, content_digest_of
+from dpsynth.randomness import SeededNoise
 from tests.certification.made_releases import (
     CLAIM,
     EVENTS,
@@ -274,7 +277,8 @@ def with_an_adaptive_budget(lines: Lines) -> None:
         (with_another_plan, "holds another plan than the certificate names"),
         (with_a_list_without_the_request, "does not hold this request"),
         (with_an_adaptive_budget, "holds no plan that pays for this release"),
-        (lambda lines: lines.pop(1), "does not prove the plan that the certificate names: line 2"),
+        (lambda lines: lines.pop(1), "holds no plan that pays for this release"),
+        (lambda lines: lines.pop(0), "does not prove the plan that the certificate names: line 1"),
     ],
 )
 def test_a_plan_that_was_left_out_edited_or_exchanged_is_refused(
@@ -327,3 +331,23 @@ def test_what_was_certified_before_plans_were_named_rests_on_sums(key: SigningKe
     assert verification.problems == ()
     said = {check.name: check.explanation for check in verification.checks}
     assert said["plan"].startswith("the certificate rests on no plan")
+
+
+@pytest.mark.torch
+def test_a_training_behind_the_door_costs_less_under_a_plan_and_needs_no_delta_set_aside() -> None:
+    pytest.importorskip("torch", reason="needs the neural extra")
+    from tests.conformance.test_training_replay import PLAN, SCHEMA, Logits
+
+    books = Ledger("sqlite://")
+    books.set_budget("clinic", PrivacyBudget("1.21", "1e-5"), unit="one row", policy="plan")
+    books.lock_plan("clinic", [("train", PLAN.cover())])
+    rows = pd.DataFrame({"smoker": [True, False] * 150, "stage": ["none", "early", "late"] * 100})
+    curator = Curator.open(rows, SCHEMA, ledger=books, noise=SeededNoise(1), release_id="release-1")
+    Logits().fit(curator)
+    found = planned_release(books.extract("release-1"), "release-1")
+    assert found is not None
+    charged = ComposedDpEvent(tuple(event for _, event in curator.charged))
+    proven = cross_check(charged, PrivacyBudget("1.21", "1e-5"), planned=found.event)
+    assert proven.proven_epsilon == proven.pld_epsilon < Decimal("1.21") < proven.gdp_epsilon
+    with pytest.raises(AccountantsDisagree, match="is claimed"):
+        cross_check(charged, PrivacyBudget("1.21", "1e-5"))
