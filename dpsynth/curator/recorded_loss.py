@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.curator.clipping import OuterProducts
+from dpsynth.curator.clipping import OuterProducts, whole
 from dpsynth.curator.gradient_queries import Loss, flat_size
 from dpsynth.errors import DpsynthError, InvalidInput, MissingExtra
 
@@ -50,6 +50,9 @@ ALLOWED = frozenset(
 )
 """Operations of ATen that a recording may hold; anything else is refused by name."""
 
+_REHEARSED = 64
+_TOLERANCE = 1e-9
+
 _CROSS_EXAMPLE = (torch.nn.modules.batchnorm._NormBase,)  # noqa: SLF001 - the base of every batch and instance norm
 
 
@@ -61,9 +64,10 @@ class RecordedLoss:
         factored: for each parameter whether its gradient is returned as an outer product.
         graph: the recording, of parameters, one row and auxiliary arrays.
         auxiliary_shapes: of the auxiliary arrays.
+        device: where gradients are computed; rows are sent there, and gradients come back.
     """
 
-    __slots__ = ("_of_rows", "auxiliary_shapes", "factored", "graph", "shapes")
+    __slots__ = ("_of_rows", "auxiliary_shapes", "device", "factored", "graph", "shapes")
 
     def __init__(
         self,
@@ -71,13 +75,25 @@ class RecordedLoss:
         is_factored: tuple[bool, ...],
         shapes: tuple[tuple[int, ...], ...],
         auxiliary_shapes: tuple[tuple[int, ...], ...],
+        device: str = "cpu",
     ) -> None:
         """Use `record_loss`, which checks."""
         self.graph = graph
+        self.device = device
         self.factored = is_factored
         self.shapes = shapes
         self.auxiliary_shapes = auxiliary_shapes
         self._of_rows = vmap(graph, in_dims=(*[None] * len(shapes), 0, *[None] * len(auxiliary_shapes)))
+
+    def on(self, device: str) -> RecordedLoss:
+        """Return the same recording for another device of PyTorch: its constants, and what it makes, are there."""
+        graph = torch.fx.Graph()
+        graph.output(graph.graph_copy(self.graph.graph, {}))
+        for node in graph.nodes:
+            if "device" in node.kwargs:
+                node.kwargs = {**node.kwargs, "device": torch.device(device)}
+        moved = torch.fx.GraphModule(self.graph, graph).to(device)
+        return RecordedLoss(moved, self.factored, self.shapes, self.auxiliary_shapes, device)
 
     @property
     def size(self) -> int:
@@ -108,8 +124,9 @@ class RecordedLoss:
         """Return the gradient for each of `rows`, one part per parameter, in double precision."""
         try:
             with torch.no_grad():
-                results = self._of_rows(*_tensors(parameters), torch.from_numpy(rows), *_tensors(auxiliary))
-                flat = iter([result.reshape(len(rows), -1).numpy() for result in results])
+                given = (*_tensors(parameters), torch.from_numpy(rows), *_tensors(auxiliary))
+                results = self._of_rows(*[tensor.to(self.device) for tensor in given])
+                flat = iter([result.reshape(len(rows), -1).cpu().numpy() for result in results])
             return tuple(
                 OuterProducts(next(flat), next(flat)) if is_factored else OuterProducts.of_vectors(next(flat))
                 for is_factored in self.factored
@@ -153,7 +170,28 @@ def record_loss(
     for name, constant in list(graph.named_buffers()):
         # Whoever wrote the loss may still hold this tensor.
         setattr(graph, name, constant.detach().clone())
-    return RecordedLoss(*factored(graph), _shapes(parameters), _shapes(auxiliary))
+    recorded = RecordedLoss(*factored(graph), _shapes(parameters), _shapes(auxiliary))
+    return accelerated(recorded, parameters, auxiliary, width) if torch.cuda.is_available() else recorded
+
+
+def accelerated(
+    loss: RecordedLoss,
+    parameters: Sequence[NDArray[np.floating]],
+    auxiliary: Sequence[NDArray[np.floating]],
+    width: int,
+    device: str = "cuda",
+) -> RecordedLoss:
+    """Return `loss` for `device` if its gradients of made-up rows are the same there, and `loss` itself if not.
+
+    It is found out before anything is charged: a device that fails in the middle would cost a training.
+    """
+    rows = np.eye(width)[:_REHEARSED]
+    try:
+        there = loss.on(device)
+        found, wanted = (whole(each.of_rows(parameters, rows, auxiliary)) for each in (there, loss))
+    except (DpsynthError, RuntimeError):
+        return loss
+    return there if np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True) else loss
 
 
 def refuse_cross_example(module: torch.nn.Module) -> None:

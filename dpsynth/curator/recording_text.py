@@ -110,4 +110,4 @@ def _value(text: Any, nodes: list[torch.fx.Node]) -> Any:
         return nodes[told]
     if kind == "entries":
         return {key: _value(entry, nodes) for key, entry in told.items()}
-    return torch.device(told) if kind == "device" else getattr(torch, told)
+    return torch.device("cpu") if kind == "device" else getattr(torch, told)

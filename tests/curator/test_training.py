@@ -22,7 +22,7 @@ from dpsynth.accounting.pld import PldAccountant  # noqa: E402
 from dpsynth.curator import Curator  # noqa: E402
 from dpsynth.curator.clipping import whole  # noqa: E402
 from dpsynth.curator.gradient_queries import NoisyGradient, TrainingPlan  # noqa: E402
-from dpsynth.curator.recorded_loss import record_loss, refuse_cross_example  # noqa: E402
+from dpsynth.curator.recorded_loss import RecordedLoss, accelerated, record_loss, refuse_cross_example  # noqa: E402
 from dpsynth.errors import BudgetExceeded, BudgetNotSet, DpsynthError, InvalidInput, LedgerError  # noqa: E402
 from dpsynth.ledger import Ledger  # noqa: E402
 from dpsynth.randomness import NoiseSource, SeededNoise  # noqa: E402
@@ -389,6 +389,41 @@ def test_gradients_of_dense_layers_are_not_written_out_and_others_are(name: str)
         made(parameters, torch.tensor(row), ()).backward()
         flat = [(torch.zeros_like(p) if p.grad is None else p.grad).numpy().ravel() for p in parameters]
         np.testing.assert_allclose(found, np.concatenate(flat), rtol=1e-9, atol=1e-12)
+
+
+def shifted(parameters: Any, row: Any, auxiliary: Any) -> Any:
+    """A loss with a constant of its own and one that the recording makes."""
+    hidden = torch.cat([row @ parameters[0] + SHIFT, torch.zeros(1, dtype=torch.float64)])
+    return functional.logsigmoid(hidden).sum() + loss(parameters, row, auxiliary)
+
+
+SHIFT = torch.tensor([0.5, 1.0, -1.0, 0.0], dtype=torch.float64)
+ROWS = np.random.default_rng(2).random((9, WIDTH))
+
+
+def test_a_recording_for_another_device_has_everything_there() -> None:
+    """The device without numbers takes no tensor of the processor's: everything is there, or this fails."""
+    elsewhere = record_loss(shifted, PARAMETERS, (), WIDTH).on("meta")
+    given = [torch.from_numpy(part).to("meta") for part in (*PARAMETERS, ROWS)]
+    assert {result.device.type for result in elsewhere._of_rows(*given)} == {"meta"}
+
+
+def test_a_device_that_fails_or_computes_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = record_loss(shifted, PARAMETERS, (), WIDTH).on("cpu")
+    assert accelerated(recorded, PARAMETERS, (), WIDTH, "meta") is recorded
+    assert accelerated(recorded, PARAMETERS, (), WIDTH, "cpu") is not recorded
+    other = record_loss(loss, PARAMETERS, (), WIDTH).on("cpu")
+    monkeypatch.setattr(RecordedLoss, "on", lambda self, device: other)
+    assert accelerated(recorded, PARAMETERS, (), WIDTH, "cpu") is recorded
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("made", [loss, shifted])
+def test_cuda_is_used_and_computes_the_same(made: Callable[..., Any]) -> None:
+    recorded = record_loss(made, PARAMETERS, (), WIDTH)
+    assert recorded.device == "cuda"
+    found = whole(recorded.of_rows(PARAMETERS, ROWS, ()))
+    np.testing.assert_allclose(found, whole(recorded.on("cpu").of_rows(PARAMETERS, ROWS, ())), rtol=1e-9, atol=1e-12)
 
 
 def test_many_kinds_of_losses_are_recorded_exactly() -> None:
