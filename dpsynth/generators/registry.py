@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from dpsynth.errors import InvalidInput
-from dpsynth.generators.base import MarginalSynthesizer
+from dpsynth.generators.base import Synthesizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,52 +20,60 @@ class GeneratorEntry:
         access: the query protocol that it needs.
         source: the paper that it follows.
         summary: one sentence for lists and help.
+        extra: the extra of the package that it needs; empty if none.
     """
 
     name: str
-    load: Callable[[], MarginalSynthesizer]
+    load: Callable[[], Synthesizer[Any]]
     access: str
     source: str
     summary: str
+    extra: str = ""
 
 
-def _independent() -> MarginalSynthesizer:
+def _independent() -> Synthesizer[Any]:
     from dpsynth.generators.independent import Independent
 
     return Independent()
 
 
-def _mwem() -> MarginalSynthesizer:
+def _mwem() -> Synthesizer[Any]:
     from dpsynth.generators.mwem import MWEM
 
     return MWEM()
 
 
-def _mst() -> MarginalSynthesizer:
+def _mst() -> Synthesizer[Any]:
     from dpsynth.generators.mst import MST
 
     return MST()
 
 
-def _aim() -> MarginalSynthesizer:
+def _aim() -> Synthesizer[Any]:
     from dpsynth.generators.aim import AIM
 
     return AIM()
 
 
-def _mixture() -> MarginalSynthesizer:
+def _mixture() -> Synthesizer[Any]:
     from dpsynth.generators.mixture import Mixture
 
     return Mixture()
 
 
-def _all_marginals() -> MarginalSynthesizer:
+def _all_marginals() -> Synthesizer[Any]:
     from dpsynth.generators.all_marginals import AllMarginals
 
     return AllMarginals()
 
 
-def _auto() -> MarginalSynthesizer:
+def _dpctgan() -> Synthesizer[Any]:
+    from dpsynth.generators.dpctgan import DPCTGAN
+
+    return DPCTGAN()
+
+
+def _auto() -> Synthesizer[Any]:
     from dpsynth.generators.auto import Auto
 
     return Auto()
@@ -114,6 +123,14 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
         summary="measures every pair once and fits a mixture of independent columns to all of them",
     ),
     GeneratorEntry(
+        name="dpctgan",
+        load=_dpctgan,
+        access="MarginalQueries and GradientQueries",
+        source="Xu, Skoularidou, Cuesta-Infante and Veeramachaneni 2019; Xie, Lin, Wang, Wang and Zhou 2018",
+        summary="trains a network on noisy marginals and on what critics are taught under DP-SGD",
+        extra="neural",
+    ),
+    GeneratorEntry(
         name="auto",
         load=_auto,
         access="MarginalQueries",
@@ -123,10 +140,11 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
 )
 
 
-def generator(name: str) -> MarginalSynthesizer:
+def generator(name: str) -> Synthesizer[Any]:
     """Return the generator called `name`, with default hyperparameters.
 
     Raises:
+        MissingExtra: it needs an extra of the package that is not installed.
         InvalidInput: there is none; the message lists those that exist.
     """
     for entry in GENERATORS:

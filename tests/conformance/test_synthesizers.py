@@ -87,6 +87,8 @@ def curator(data: pd.DataFrame, *, seed: int = 1, books: Ledger | None = None) -
 @pytest.fixture(params=GENERATORS, ids=lambda entry: entry.name)
 def entry(request: pytest.FixtureRequest) -> GeneratorEntry:
     chosen: GeneratorEntry = request.param
+    if chosen.extra == "neural":
+        pytest.importorskip("torch", reason="needs the neural extra")
     return chosen
 
 
