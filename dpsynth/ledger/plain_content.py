@@ -8,9 +8,11 @@ One that does not fit is not wrong: it is read the long way.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
+from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import InvalidInput, LedgerCorrupted
 from dpsynth.ledger.chain import canonical_object
 from dpsynth.ledger.statement import ALWAYS, FORMAT, Charge, EntryKind
@@ -42,6 +44,8 @@ _CONTENT = re.compile(
 )
 _KINDS = {kind.value: kind for kind in EntryKind}
 _NEXT_CHARGE = ',{"event":'
+# Behind its first key: an event of one number, as nearly all are, whose two keys have to be in their order.
+_FLAT = re.compile(rf'\{{"([a-z_]+)":{_TEXT},"([a-z_]+)":{_TEXT}\}},"purpose":{_TEXT}\}}')
 
 _FORMS: set[tuple[str, ...]] = set()
 _MOST_FORMS = 2**10
@@ -79,14 +83,21 @@ def plain_fields(content: str) -> dict[str, Any] | None:
     return said
 
 
+def _charge_in(spelled: str) -> Mapping[str, JsonValue]:
+    flat = _FLAT.fullmatch(spelled)
+    if flat is not None and flat[1] < flat[3]:
+        return {"event": {flat[1]: flat[2], flat[3]: flat[4]}, "purpose": flat[5]}
+    content = canonical_object(f"{_NEXT_CHARGE[1:]}{spelled}")
+    if content is None:
+        raise ValueError("more than a charge, or not spelled plainly")
+    return content
+
+
 def _charge(spelled: str) -> Charge:
     # A ledger is full of equal charges.
     charge = _CHARGES.get(spelled)
     if charge is None:
-        content = canonical_object(f"{_NEXT_CHARGE[1:]}{spelled}")
-        if content is None:
-            raise ValueError("more than a charge, or not spelled plainly")
-        charge = new_charge(content)
+        charge = new_charge(_charge_in(spelled))
         if len(_CHARGES) < _MOST_CHARGES:
             _CHARGES[spelled] = charge
     return charge

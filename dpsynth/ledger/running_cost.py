@@ -34,8 +34,7 @@ class CostInUnits(NamedTuple):
     @property
     def cost(self) -> PrivacyCost:
         """The same as fractions."""
-        rho, epsilon, mu_squared = (None if part is None else Fraction(part, _UNITS) for part in self[:3])
-        return PrivacyCost(rho, epsilon, Fraction(self.delta, _DELTA_UNITS), mu_squared)
+        return _fractions(self)
 
 
 NO_UNITS = CostInUnits(0, 0, 0, 0)
@@ -134,6 +133,13 @@ def units_of_event(event: DpEvent) -> CostInUnits:
         None if part is None else _whole(part, _UNITS) for part in (cost.rho, cost.epsilon, cost.mu_squared)
     )
     return CostInUnits(rho, epsilon, mu_squared, _whole(cost.delta, _DELTA_UNITS))
+
+
+@lru_cache(maxsize=2**12)
+def _fractions(units: CostInUnits) -> PrivacyCost:
+    # Whoever shows a release asks for its cost several times in a row.
+    rho, epsilon, mu_squared = (None if part is None else Fraction(part, _UNITS) for part in units[:3])
+    return PrivacyCost(rho, epsilon, Fraction(units.delta, _DELTA_UNITS), mu_squared)
 
 
 def _whole(part: Fraction, units: int) -> int:
