@@ -83,7 +83,7 @@ def test_both_ways_find_the_same(content: str) -> None:
 
 
 @given(contents(PLAIN), st.data())
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_no_other_spelling_is_plain(content: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(content)))
     end = data.draw(st.integers(place, min(place + 3, len(content))))
@@ -129,3 +129,24 @@ def test_the_entries_of_a_release_are_plain() -> None:
         Statement(kind=EntryKind.NOTE, artefact="0" * 64, **said),
     ):
         assert require_the_same(canonical_json(statement.content()))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"epsilon":"1/7","event":"Exponential"', '"event":"Exponential","epsilon":"1/7"'),
+        ('"event":"Gaussian","noise_multiplier":"20.0"', '"noise_multiplier":"20.0","event":"Gaussian"'),
+        ('"event":"Gaussian","noise_multiplier":"20.0"', '"event":"Gaussian","noise_multiplier":"20"'),
+        ('"event":"Gaussian","noise_multiplier":"20.0"', '"event":"Gaussian","event":"Gaussian"'),
+        ('"noise_multiplier":"20.0"},', '"noise_multiplier":"20.0","also":"1"},'),
+        ('},"purpose":"choice"', '},"purpose":"choice","also":"1"'),
+        ('"purpose":"choice"', '"purpose":"choice" '),
+        ('},{"event":', '}, {"event":'),
+    ],
+)
+def test_what_is_not_a_charge_is_not_plain(before: str, after: str) -> None:
+    charges = (Charge("age, sex", GaussianDpEvent(20.0)), Charge("choice", ExponentialDpEvent(Fraction(1, 7))))
+    content = canonical_json(Statement(kind=EntryKind.SETTLE, dataset="d", reservation=1, charges=charges).content())
+    assert before in content
+    assert require_the_same(content.replace(before, before))
+    assert plain_fields(content.replace(before, after)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpsynth.accounting.cost import ZERO_COST, PrivacyCost, cost_of
@@ -58,6 +58,7 @@ def test_parts_add_up_exactly(events: list[DpEvent]) -> None:
     assert units_of_parts(events).cost == sum(map(cost_of, events), ZERO_COST)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(EVENTS, EVENTS), max_size=6))
 def test_the_sum_and_its_largest_value_are_exact(steps: list[tuple[DpEvent, DpEvent]]) -> None:
     total, counted, sums = RunningCost(), [NO_UNITS] * len(steps), [ZERO_COST]
