@@ -178,7 +178,8 @@ def attempts_among(entries: Iterable[LedgerEntry]) -> tuple[Attempt, ...]:
         if entry.kind is EntryKind.RESERVE:
             asked[entry.release_id] = entry.asked
         elif entry.kind is EntryKind.OPEN:
-            attempts.append(Attempt(entry.release_id, entry.time, asked.get(entry.release_id, "")))
+            if entry.release_id not in {attempt.release_id for attempt in attempts}:  # resumed, or asked in two parts
+                attempts.append(Attempt(entry.release_id, entry.time, asked.get(entry.release_id, "")))
         elif entry.kind is EntryKind.NOTE and entry.purpose == EXPORTED:
             attempts.clear()
     return tuple(attempts)

@@ -9,7 +9,13 @@ from importlib import metadata
 
 from dpsynth.accounting.agreement import Agreement
 from dpsynth.accounting.cost import cost_of
-from dpsynth.accounting.events import ComposedDpEvent, DpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+from dpsynth.accounting.events import (
+    ComposedDpEvent,
+    DpEvent,
+    GaussianCoverDpEvent,
+    PoissonSampledDpEvent,
+    SelfComposedDpEvent,
+)
 from dpsynth.certification.canary_evidence import CanaryEvidence
 from dpsynth.certification.document import (
     AccountantsSection,
@@ -192,6 +198,8 @@ def _mechanisms_in(event: DpEvent) -> list[str]:
         case ComposedDpEvent(events):
             return [name for inner in events for name in _mechanisms_in(inner)]
         case SelfComposedDpEvent(inner, _):
+            return _mechanisms_in(inner)
+        case GaussianCoverDpEvent(inner):
             return _mechanisms_in(inner)
         case PoissonSampledDpEvent(_, inner):
             return [f"{name} on a random part of the units" for name in _mechanisms_in(inner)]

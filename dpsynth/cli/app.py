@@ -18,6 +18,7 @@ from dpsynth.cli.demo_command import demo
 from dpsynth.cli.discover_command import discover
 from dpsynth.cli.override_command import override
 from dpsynth.cli.release_command import release_table
+from dpsynth.cli.resume_command import resume
 from dpsynth.cli.sample_command import sample
 from dpsynth.cli.verify_command import verify
 from dpsynth.errors import DpsynthError
@@ -34,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("release")(release_table)
+app.command("resume")(resume)
 app.command("discover")(discover)
 app.command("verify")(verify)
 app.command("override")(override)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +56,9 @@ def release_table(
     override_reason: Annotated[str | None, typer.Option(help="Their reason; both go on the certificate.")] = None,
     ticket: Annotated[str, typer.Option(help="Where this was decided, for the ledger.")] = "",
     legal_basis: Annotated[str, typer.Option(help="Legal basis of the processing, for the ledger.")] = "",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="New folder from which `dpsynth resume` goes on with an interrupted training.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check all but the rows and show the plan; charge nothing.")
     ] = False,
@@ -80,7 +85,7 @@ def release_table(
                 if as_json:
                     print_json({"dry_run": True, **_plan_facts(plan)})
                 return
-            with progress_bars(shown=not as_json):
+            with progress_bars(shown=not as_json), _advice_on_resuming(checkpoint):
                 made = release(
                     data,
                     loaded,
@@ -95,6 +100,7 @@ def release_table(
                     override=override,
                     ticket=ticket,
                     legal_basis=legal_basis,
+                    checkpoint=checkpoint,
                 )
         except CertificationRefused as refusal:
             if as_json:
@@ -114,6 +120,19 @@ def release_table(
         print_json({"release": str(made.folder), "internal": str(made.internal_folder), "verdict": verdict})
     else:
         show_result(made, ledger=ledger)
+
+
+@contextmanager
+def _advice_on_resuming(checkpoint: Path | None) -> Iterator[None]:
+    """Say after `Ctrl-C` how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint is not None and checkpoint.is_dir():
+            ERR.print(
+                f"To go on with a training that was begun, for nothing: dpsynth resume {checkpoint}", markup=False
+            )
+        raise
 
 
 def _check_places(data: Path, schema: Schema, ledger: Ledger, *, table: str, out: Path, internal: Path) -> None:

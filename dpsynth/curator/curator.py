@@ -273,7 +273,7 @@ class Curator:
             for entry in begun:
                 if steps and (entry.purpose, entry.event, entry.configuration) == wanted:
                     return Reservation(entry.dataset, entry.release_id, entry.index, entry.digest)
-            if begun or not steps:
+            if begun or not steps or not self._ledger.charged(self.schema.dataset, self.release_id):
                 raise LedgerError(
                     f"release '{self.release_id}' is resumed, and may only go on with the training that it had begun: "
                     "the same rows, schema, generator, options and plan. Nothing was read or charged"

@@ -1,0 +1,290 @@
+"""A release that dies anywhere is resumed for nothing, and ends as one that did not die: certified, with one charge."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the neural extra")
+pytestmark = pytest.mark.torch
+
+from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
+from dpsynth.certification.certificate import Override  # noqa: E402
+from dpsynth.curator.gradients import StepAllowance  # noqa: E402
+from dpsynth.errors import BundleError, InvalidInput, LedgerError, TableError  # noqa: E402
+from dpsynth.generators.dpctgan import DPCTGAN  # noqa: E402
+from dpsynth.ledger import EntryKind, Ledger  # noqa: E402
+from dpsynth.release import release, resume_release  # noqa: E402
+from dpsynth.schema.schema import Schema  # noqa: E402
+
+flow: Any = importlib.import_module("dpsynth.release")  # the package has a function of that name too
+
+TEXT = """
+name: clinic
+fields:
+  - {name: smoker, type: boolean}
+  - {name: stage, type: string, categories: [none, early, late]}
+  - name: age
+    type: integer
+    constraints: {minimum: 0, maximum: 99}
+    dpsynth: {bins: 5}
+dpsynth: {unit: {kind: row}, public_rows: 50000}
+"""
+SCHEMA = Schema.from_text(TEXT)
+SMALL = DPCTGAN(
+    components=8, hidden=8, critics=6, units=2, generator_steps=1, warm_steps=1, last_steps=1, adversarial_share=0.5
+)
+BUDGET = PrivacyBudget(1, "1e-6")
+WHY = Override(by="A. Tester", reason="a test has too few rows for a PASS")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPSYNTH_HOME", str(tmp_path / "home"))
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Any:
+    with Ledger(tmp_path / "ledger.db") as books:
+        books.set_budget("clinic", PrivacyBudget(4, "1e-5"), unit="one row", event_delta="5e-6")
+        yield books
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "smoker": rng.random(500) < 0.3,
+            "stage": rng.choice(["none", "early", "late"], 500),
+            "age": rng.integers(0, 100, 500),
+        }
+    )
+    frame.to_csv(tmp_path / "clinic.csv", index=False)
+    return tmp_path / "clinic.csv"
+
+
+def begin(data: Path, ledger: Ledger, **changed: Any) -> Any:
+    place = data.parent
+    given: dict[str, Any] = {"out": place / "out", "generator": SMALL, "override": WHY, "checkpoint": place / "kept"}
+    return release(data, SCHEMA, BUDGET, ledger=ledger, **(given | changed))
+
+
+def resume(data: Path, ledger: Ledger, **changed: Any) -> Any:
+    return resume_release(data.parent / "kept", ledger=ledger, **({"generator": SMALL, "override": WHY} | changed))
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: int) -> Callable[[], None]:
+    """Let the call of `name` after `after` calls end like `Ctrl-C`; returns what counts it no more."""
+    real, calls = getattr(owner, name), [0]
+
+    def counted(*given: Any, **named: Any) -> Any:
+        calls[0] += 1
+        if calls[0] > after:
+            raise KeyboardInterrupt
+        return real(*given, **named)
+
+    monkeypatch.setattr(owner, name, counted)
+    return lambda: monkeypatch.setattr(owner, name, real)
+
+
+def check_one_charge(ledger: Ledger) -> None:
+    ledger.verify()
+    kinds = [entry.kind for entry in ledger.entries()]
+    assert kinds.count(EntryKind.RESERVE) == kinds.count(EntryKind.SETTLE) == 2  # marginals, and the training
+    assert {entry.release_id for entry in ledger.entries() if entry.kind is EntryKind.RESERVE}.__len__() == 1
+
+
+def gradients(folder: Path) -> int:
+    return sum(b'\\"gradient\\"' in path.read_bytes() for path in folder.glob("answers/answers-*"))
+
+
+def test_a_release_that_is_not_interrupted_keeps_its_answers(data: Path, ledger: Ledger) -> None:
+    made = begin(data, ledger)
+    assert made.folder.is_dir()
+    check_one_charge(ledger)
+    assert gradients(data.parent / "kept") == SMALL.critics
+    with pytest.raises(BundleError, match="judged before"):
+        resume(data, ledger)
+
+
+@pytest.mark.parametrize("after", [0, 1, 4])
+def test_interrupted_while_it_trains(data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    undo = dying(monkeypatch, StepAllowance, "charge", after=after)
+    with pytest.raises(KeyboardInterrupt):
+        begin(data, ledger)
+    undo()
+    spent = ledger.spent("clinic")
+    made = resume(data, ledger)
+    assert made.folder.is_dir()
+    assert ledger.spent("clinic") == spent
+    check_one_charge(ledger)
+    certificate = made.certificate.document
+    assert [check.name for check in certificate.checks if check.verdict == "FAIL"] == []
+    assert len(certificate.attempts) == 1
+    assert gradients(data.parent / "kept") == SMALL.critics
+
+
+@pytest.mark.parametrize("name", ["internal_audit", "facts_of", "assess"])
+def test_interrupted_after_it_was_trained(
+    data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    undo = dying(monkeypatch, flow, name, after=0)
+    with pytest.raises(KeyboardInterrupt):
+        begin(data, ledger)
+    undo()
+    made = resume(data, ledger, internal_folder=data.parent / "internal-2")
+    check_one_charge(ledger)
+    assert made.folder.is_dir()
+
+
+def test_what_is_played_again_makes_the_same_table(data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So to be interrupted between a table and its verdict is no second try."""
+    tables: list[Any] = []
+    judge = flow.CanaryPlan.judge
+
+    def seen(self: Any, sampled: Any, *given: Any) -> Any:
+        tables.append((self.coins, sampled.codes))
+        return judge(self, sampled, *given)
+
+    monkeypatch.setattr(flow.CanaryPlan, "judge", seen)
+    undo = dying(monkeypatch, flow, "internal_audit", after=0)
+    with pytest.raises(KeyboardInterrupt):
+        begin(data, ledger)
+    undo()
+    resume(data, ledger)
+    for first, later in zip(*tables, strict=True):
+        np.testing.assert_array_equal(first, later)
+
+
+class TestAdversaries:
+    @pytest.fixture(autouse=True)
+    def interrupted(self, data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        undo = dying(monkeypatch, StepAllowance, "charge", after=3)
+        with pytest.raises(KeyboardInterrupt):
+            begin(data, ledger)
+        undo()
+
+    def answers(self, data: Path, name: str = "kept") -> list[Path]:
+        return sorted((data.parent / name / "answers").glob("answers-*.safetensors"))
+
+    def test_an_old_copy_resumed_twice_answers_no_step_twice(
+        self, data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps: list[int] = []
+        charge = StepAllowance.charge
+
+        def heard(self: StepAllowance, *given: Any) -> None:
+            charge(self, *given)
+            steps.append(self.taken)
+
+        shutil.copytree(data.parent / "kept", data.parent / "copy")
+        monkeypatch.setattr(StepAllowance, "charge", heard)
+        undo = dying(monkeypatch, flow, "internal_audit", after=0)
+        for name in ("kept", "copy"):
+            with pytest.raises(KeyboardInterrupt):
+                resume_release(data.parent / name, ledger=ledger, generator=SMALL, override=WHY)
+        undo()
+        assert steps == [4, 5, 6]
+
+    def test_answers_that_were_added_are_refused(self, data: Path, ledger: Ledger) -> None:
+        last = self.answers(data)[-1]
+        for place in range(5, 9):
+            shutil.copy(last, last.with_name(f"answers-{place:06}.safetensors"))
+        with pytest.raises(InvalidInput, match="stands in the wrong place"):
+            resume(data, ledger)
+
+    def test_answers_that_are_forged_whole_are_more_than_the_ledger_knows(self, data: Path, ledger: Ledger) -> None:
+        from dpsynth.certification.checkpoint import CheckpointFolder
+
+        tape = CheckpointFolder.load(data.parent / "kept").tape
+        recorded = tape.read()
+        for place in range(len(recorded) + 1, len(recorded) + 4):
+            tape.append(place, recorded[-1])
+        with pytest.raises(InvalidInput, match="more answers are recorded than the ledger knows of"):
+            resume(data, ledger)
+
+    def test_an_edited_step_or_number_is_found(self, data: Path, ledger: Ledger) -> None:
+        for before, after in ((b'\\"step\\":3', b'\\"step\\":1'), (b'\\"format\\":1', b'\\"format\\":2')):
+            path = self.answers(data)[-1]
+            content = path.read_bytes()
+            assert before in content
+            path.write_bytes(content.replace(before, after))
+            with pytest.raises(InvalidInput, match="damaged"):
+                resume(data, ledger)
+            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            with pytest.raises(InvalidInput, match="damaged"):
+                resume(data, ledger)
+            path.write_bytes(content)
+
+    def test_a_step_number_edited_in_a_whole_forgery_gives_no_step_back(
+        self, data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for path in self.answers(data)[-2:]:
+            path.unlink()
+        before = [entry.steps for entry in ledger.entries() if entry.kind is EntryKind.STEPS]
+        resume(data, ledger)
+        claims = [entry.steps for entry in ledger.entries() if entry.kind is EntryKind.STEPS]
+        assert claims[: len(before)] == before
+        assert claims == [1, 2, 3, 4, 5, 6]
+        assert gradients(data.parent / "kept") == 4  # two answers are lost
+
+    def test_other_rows_are_refused(self, data: Path, ledger: Ledger) -> None:
+        text = data.read_text().splitlines()
+        data.write_text("\n".join([*text[:-1], "True,late,7"]) + "\n")
+        with pytest.raises(TableError, match="not the rows"):
+            resume(data, ledger)
+
+    def test_another_generator_is_refused(self, data: Path, ledger: Ledger) -> None:
+        with pytest.raises(InvalidInput, match="other ones than when the release began"):
+            resume(data, ledger, generator=DPCTGAN(components=9, critics=6))
+        with pytest.raises(InvalidInput, match="no name"):
+            resume_release(data.parent / "kept", ledger=ledger)
+
+    def test_another_ledger_is_refused(self, data: Path, tmp_path: Path) -> None:
+        with Ledger(tmp_path / "other.db") as other:
+            other.set_budget("clinic", BUDGET, unit="one row", event_delta="5e-7")
+            with pytest.raises((LedgerError, InvalidInput)):
+                resume(data, other)
+            assert not any(entry.kind is EntryKind.SETTLE for entry in other.entries())
+
+    def test_a_folder_that_a_process_works_on_is_refused(self, data: Path, ledger: Ledger) -> None:
+        from dpsynth.certification.checkpoint import CheckpointFolder
+
+        with CheckpointFolder.load(data.parent / "kept").held(), pytest.raises(BundleError, match="another process"):
+            resume(data, ledger)
+
+    @pytest.mark.parametrize("changed", [{"coins": 3}, {"more": 1}, {"format": 2}, {"rows": True}])
+    def test_an_order_of_another_form_is_refused(self, data: Path, ledger: Ledger, changed: dict[str, Any]) -> None:
+        path = data.parent / "kept" / "release.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+        with pytest.raises(InvalidInput, match="damaged"):
+            resume(data, ledger)
+
+    def test_everything_in_the_folder_is_for_its_owner_and_nothing_is_a_pickle(self, data: Path) -> None:
+        for path in (data.parent / "kept").rglob("*"):
+            assert path.stat().st_mode & 0o077 == 0, path
+            if path.is_file():
+                assert path.suffix in {".safetensors", ".json", ""}
+                assert b"Zebulon" not in path.read_bytes()
+
+
+def test_a_folder_is_never_used_twice(data: Path, ledger: Ledger) -> None:
+    (data.parent / "kept").mkdir()
+    with pytest.raises(BundleError, match="exists already"):
+        begin(data, ledger)
+    assert not any(entry.kind is EntryKind.RESERVE for entry in ledger.entries())
+
+
+def test_what_does_not_train_has_nothing_to_resume(data: Path, ledger: Ledger) -> None:
+    with pytest.raises(InvalidInput, match="no noisy gradients"):
+        begin(data, ledger, generator="mst")
