@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -16,16 +15,16 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the neural extra")
 pytestmark = pytest.mark.torch
 
+import dpsynth.release_job as flow  # noqa: E402
 from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
 from dpsynth.certification.certificate import Override  # noqa: E402
 from dpsynth.curator.gradients import StepAllowance  # noqa: E402
 from dpsynth.errors import BundleError, InvalidInput, LedgerError, TableError  # noqa: E402
 from dpsynth.generators.dpctgan import DPCTGAN  # noqa: E402
 from dpsynth.ledger import EntryKind, Ledger  # noqa: E402
-from dpsynth.release import release, resume_release  # noqa: E402
+from dpsynth.release import release  # noqa: E402
+from dpsynth.resume import resume_release  # noqa: E402
 from dpsynth.schema.schema import Schema  # noqa: E402
-
-flow: Any = importlib.import_module("dpsynth.release")  # the package has a function of that name too
 
 TEXT = """
 name: clinic

@@ -12,7 +12,7 @@ from dpsynth.cli.console import print_json, progress_bars
 from dpsynth.cli.places import open_ledger
 from dpsynth.cli.release_command import show_result
 from dpsynth.errors import InvalidInput
-from dpsynth.release import resume_release
+from dpsynth.resume import resume_release
 
 
 def resume(

@@ -1,0 +1,114 @@
+"""The story of a release, once everything was checked: fit, sample, judge, audit, certify, export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.certification.audit import internal_audit, write_internal_report
+from dpsynth.certification.canaries import CanaryPlan
+from dpsynth.certification.certificate import Override, assess
+from dpsynth.certification.checkpoint import CheckpointFolder, ReleaseOrder
+from dpsynth.certification.facts import facts_of
+from dpsynth.certification.policy import Policy
+from dpsynth.certification.withheld import WithheldRelease, advice_on_withheld, withhold
+from dpsynth.curator import Curator
+from dpsynth.curator.authority import Life
+from dpsynth.curator.ingest import TableLike
+from dpsynth.errors import CertificationRefused
+from dpsynth.export import Release, export
+from dpsynth.generators.answer_tape import TapedQueries
+from dpsynth.generators.base import Synthesizer
+from dpsynth.ledger import Ledger
+from dpsynth.progress import phase
+from dpsynth.randomness import NoiseSource
+from dpsynth.report import render_internal_report
+from dpsynth.schema.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseJob:
+    """A release that was checked, and whose canaries are drawn.
+
+    Attributes:
+        order: what was ordered.
+        schema: of the table.
+        budget: the most that it may cost.
+        maker: the generator.
+        policy: what it must satisfy.
+        noise: where privacy noise comes from.
+        canaries: rows, coins and threshold.
+        rng: public randomness.
+        ledger: what it is charged to.
+        override: of a person, if any.
+    """
+
+    order: ReleaseOrder
+    schema: Schema
+    budget: PrivacyBudget
+    maker: Synthesizer[Any]
+    policy: Policy
+    noise: NoiseSource
+    canaries: CanaryPlan
+    rng: np.random.Generator
+    ledger: Ledger
+    override: Override | None
+
+    def carry_out(self, data: TableLike, life: Life, kept: CheckpointFolder | None) -> Release:
+        """Fit, sample, judge, audit, certify and export; or withhold.
+
+        Raises:
+            LedgerError: not enough is left; nothing was read.
+            CertificationRefused: charged, but the verdict is not PASS; what was made is withheld.
+            BundleError: a folder cannot be written.
+
+        Privacy: at most the budget; a later life is charged nothing that an earlier one was.
+        """
+        order, schema, policy, rng = self.order, self.schema, self.policy, self.rng
+        folder, internal = Path(order.out), Path(order.internal)
+        held_back, planted = policy.control_fraction, self.canaries.included_rows
+        curator = Curator.open(
+            data,
+            schema,
+            ledger=self.ledger,
+            noise=self.noise,
+            control_fraction=held_back,
+            planted=planted,
+            release_id=order.release_id,
+            ticket=order.ticket,
+            legal_basis=order.legal_basis,
+            configuration=order.configuration,
+            life=life,
+        )
+        asked = curator if kept is None else TapedQueries(curator, kept.tape)
+        model = self.maker.fit(asked, self.budget, rng=rng)
+        # Fitted without the controls and with the canaries; the synthetic table is as long as the real one.
+        length = (model.total - len(planted)) / (1 - float(held_back)) if order.rows is None else order.rows
+        with phase("sample and judge", 3) as advance:
+            sampled = model.sample(max(round(length), 0), rng=rng)
+            schema.constraints.require_obeyed(sampled.codes)
+            advance(1)
+            judged = self.canaries.judge(sampled, self.budget, policy)
+            advance(1)
+            # Before the audit: what is drawn from `rng` behind the door may depend on the rows.
+            bars = model.error_bars(judged.table, rng=rng)
+            advance(1)
+
+        findings = internal_audit(curator, judged.table, policy, rng=rng)
+        write_internal_report(internal, findings, release_folder=folder, render=render_internal_report)
+        model.save(internal / "model")
+        with phase("certify", 1):
+            facts = facts_of(curator, self.maker, model, claim=self.budget, ledger=self.ledger, error_bars=bars)
+            now = datetime.now(UTC)
+            certificate = assess(facts, judged, policy, issued_at=now, table_file=order.table, override=self.override)
+        made = WithheldRelease(judged.table, certificate, tuple(dict(line) for line in facts.ledger_extract))
+        if not certificate.exportable:
+            withhold(internal / "withheld", made)
+            self.ledger.note(schema.dataset, made.note, release_id=order.release_id)
+            raise CertificationRefused(certificate.verdict.value, certificate.reasons, advice_on_withheld(internal))
+        return export(made, certificate, out=folder, internal_folder=internal, ledger=self.ledger)
