@@ -19,6 +19,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator import Curator
 from dpsynth.generators.aim import AIM
 from dpsynth.generators.base import Synthesizer
+from dpsynth.generators.pategan import PateGan
 from dpsynth.generators.registry import GENERATORS, generator
 from dpsynth.ledger import Ledger
 from dpsynth.schema.schema import Schema
@@ -34,9 +35,10 @@ VARIANTS: dict[str, Callable[[], Synthesizer[Any]]] = {
     "aim-pairs": lambda: AIM(levels=(), largest_set=2),
     "dpctgan-alone": lambda: _dpctgan(adversarial_share=1),
     "dpctgan-marginals": lambda: _dpctgan(adversarial_share=0),
+    "pategan-alone": lambda: PateGan(pair_share=0, column_share=0.15),
 }
 """Generators with other hyperparameters than their defaults: `aim` as published, on pairs at full resolution; `dpctgan`
-with critics and no pairs, and with pairs and no critics."""
+with critics and no pairs, and with pairs and no critics; `pategan` without pairs, so that votes tell it all of them."""
 
 _FOR_TRAINING = Fraction(1, 10)
 """Part of delta that is set aside for a training, for generators that may want one."""

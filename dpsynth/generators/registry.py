@@ -73,6 +73,12 @@ def _dpctgan() -> Synthesizer[Any]:
     return DPCTGAN()
 
 
+def _pategan() -> Synthesizer[Any]:
+    from dpsynth.generators.pategan import PateGan
+
+    return PateGan()
+
+
 def _auto() -> Synthesizer[Any]:
     from dpsynth.generators.auto import Auto
 
@@ -129,6 +135,13 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
         source="Xu, Skoularidou, Cuesta-Infante and Veeramachaneni 2019; Xie, Lin, Wang, Wang and Zhou 2018",
         summary="trains a network on noisy marginals and on what critics are taught under DP-SGD",
         extra="neural",
+    ),
+    GeneratorEntry(
+        name="pategan",
+        load=_pategan,
+        access="VoteQueries",
+        source="Jordon, Yoon and van der Schaar 2019; Papernot et al. 2018",
+        summary="measures columns and pairs, and trains on noisy votes of teachers on generated samples",
     ),
     GeneratorEntry(
         name="auto",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.gradient_queries import GradientSession, Loss, NoisyGradient, TrainingPlan
 from dpsynth.curator.queries import Grouping, MarginalQueries, MarginalSession, NoisyMarginal
+from dpsynth.curator.vote_queries import NoisyVotes, Teaching
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
 
@@ -131,6 +132,14 @@ class _RecordedSession:
         answer = self._session.select(
             estimates, mu_squared, weights=weights, penalties=penalties, groupings=groupings, count=count
         )
+        self._tape.exchanges.append(Exchange(request, answer))
+        return answer
+
+    def votes(
+        self, teaching: Teaching, samples: NDArray[np.integer], generated: NDArray[np.integer], mu_squared: Fraction
+    ) -> NoisyVotes:
+        request = _votes_request(teaching, samples, generated, mu_squared)
+        answer: NoisyVotes = self._session.votes(teaching, samples, generated, mu_squared)  # type: ignore[attr-defined]
         self._tape.exchanges.append(Exchange(request, answer))
         return answer
 
@@ -264,6 +273,12 @@ class _PlayedSession:
         answer: tuple[Clique, ...] = self._player.next(request)
         return answer
 
+    def votes(
+        self, teaching: Teaching, samples: NDArray[np.integer], generated: NDArray[np.integer], mu_squared: Fraction
+    ) -> NoisyVotes:
+        answer: NoisyVotes = self._player.next(_votes_request(teaching, samples, generated, mu_squared))
+        return answer
+
 
 def _select_request(
     estimates: Mapping[Clique, NDArray[np.float64]],
@@ -280,6 +295,14 @@ def _select_request(
         dict(groupings or {}),
         count,
     )
+
+
+def _votes_request(
+    teaching: Teaching, samples: NDArray[np.integer], generated: NDArray[np.integer], mu_squared: Fraction
+) -> tuple[object, ...]:
+    """Return the request to the last bit: samples that depend on rows are others without them."""
+    arrays = (*teaching.groups, *teaching.likeness, samples, generated)
+    return ("votes", teaching.teachers, mu_squared, *(np.asarray(part, dtype=np.int64).tobytes() for part in arrays))
 
 
 def _training_request(plan: TrainingPlan, parameters: Arrays, auxiliary: Arrays, purpose: str) -> tuple[object, ...]:
