@@ -28,6 +28,7 @@ from dpsynth.accounting.events import event_from_json, event_to_json
 from dpsynth.curator.gradient_queries import GradientQueries, GradientSession, Loss, NoisyGradient, TrainingPlan
 from dpsynth.curator.queries import Grouping, MarginalQueries, MarginalSession, NoisyMarginal
 from dpsynth.errors import InvalidInput, MissingExtra
+from dpsynth.generators.taped_votes import answered, votes_of, voting
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
 
@@ -250,6 +251,12 @@ class _RecordingSession:
         self._keep({**_selecting(estimates, mu_squared), "chosen": [list(clique) for clique in chosen]})
         return chosen
 
+    def votes(self, *asked: Any) -> Any:
+        answer = self._session.votes(*asked)  # type: ignore[attr-defined]
+        self.arrays[f"counts-{len(self.answers):06}"] = answer.counts
+        self._keep({**voting(*asked), **answered(answer)})
+        return answer
+
     def _keep(self, answer: dict[str, Any]) -> None:
         self.answers.append({**answer, "remaining": str(self._session.remaining_mu_squared)})
 
@@ -292,6 +299,9 @@ class _PlayedSession:
         count: int = 1,  # noqa: ARG002
     ) -> tuple[Clique, ...]:
         return tuple(tuple(clique) for clique in self._next(_selecting(estimates, mu_squared))["chosen"])
+
+    def votes(self, *asked: Any) -> Any:
+        return votes_of(self._next(voting(*asked)), self._recorded.arrays[f"counts-{self._place:06}"])
 
     def _next(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         self._place += 1

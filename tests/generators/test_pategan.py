@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from dpsynth.curator.vote_queries import NoisyVotes, VoteSession
 from dpsynth.curator.votes import Teachers
 from dpsynth.errors import InvalidInput
 from dpsynth.generators import pategan
+from dpsynth.generators.answer_tape import AnswerTape, TapedQueries
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.pategan import PateGan
 from dpsynth.ledger import Ledger
@@ -167,6 +169,20 @@ def check_replay(make: Callable[[], PateGan]) -> None:
 @pytest.mark.parametrize("make", [alone, lambda: PateGan(**SMALL)], ids=["alone", "warm"])
 def test_replay_from_recorded_answers_gives_the_same_model(make: Callable[[], PateGan]) -> None:
     check_replay(make)
+
+
+def test_votes_are_kept_in_a_checkpoint_and_played_from_it(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors", reason="needs the neural extra")
+    opened = curator()
+    found = []
+    for _ in range(2):  # a second fit has no budget left, and needs none
+        taped: Any = TapedQueries(opened, AnswerTape(tmp_path, "release"))
+        fitted = alone().fit(taped, BUDGET, rng=np.random.default_rng(5))
+        found.append(fitted.sample(200, rng=np.random.default_rng(6)).codes)
+    np.testing.assert_array_equal(*found)
+    taped = TapedQueries(opened, AnswerTape(tmp_path, "release"))
+    with pytest.raises(InvalidInput, match="something else"):
+        alone(teacher_rows=20).fit(taped, BUDGET, rng=np.random.default_rng(5))
 
 
 class Cheat(PateGan):
