@@ -61,7 +61,7 @@ TABLES = {
             "1e-5",
             ("1", "10"),
             (*_DISTANCES, "auc"),
-            systems=("independent", "mixture", "resampled"),
+            systems=("independent", "mixture", "dpctgan", "dpctgan-alone", "dpctgan-marginals", "resampled"),
             seeds=3,
         ),
         TableEntry(
