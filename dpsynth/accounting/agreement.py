@@ -98,7 +98,8 @@ def cross_check(event: DpEvent, claim: PrivacyBudget, *, planned: DpEvent | None
         raise AccountantsDisagree(f"{found}; the second can never be larger")
     if not float(summed) * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE >= pld:
         raise AccountantsDisagree(f"{found}; the second can never be above the sum, which is {float(summed):.6g}")
-    by_rho = _epsilon_of_sums(_without_mu(uncovered), claim.delta)
+    # Both accountants count the tail under a cover, and take its delta off all the same.
+    by_rho = _epsilon_of_sums(PrivacyCost(uncovered.rho, uncovered.epsilon, cost.delta), claim.delta)
     if by_rho is not None and rdp * (1 - _FLOATING_POINT) - ABSOLUTE_TOLERANCE > by_rho:
         raise AccountantsDisagree(f"{found}; the first can never be above the sum of rho, {float(by_rho):.6g}")
     if rdp > _LARGEST_RATIO * pld + _SMALL:

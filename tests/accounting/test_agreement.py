@@ -31,6 +31,7 @@ from dpsynth.accounting.events import (
     SelfComposedDpEvent,
     ZCDpEvent,
 )
+from dpsynth.accounting.gaussian_cover import covered
 from dpsynth.accounting.gaussian_dp import MU_SQUARED_RESOLUTION, mu_squared_from_budget, range_of_mu_squared
 from dpsynth.accounting.pld import PldAccountant
 from dpsynth.accounting.rdp import RdpAccountant
@@ -125,6 +126,16 @@ def test_halved_noise_is_caught(selection: float) -> None:
             halved.append(ExponentialDpEvent(2 * event.epsilon))
     with pytest.raises(AccountantsDisagree):
         cross_check(ComposedDpEvent(tuple(halved)), claim)
+
+
+@pytest.mark.parametrize("probability", [1.0, 0.5, 0.01])
+@pytest.mark.parametrize("share", ["1e-6", "1e-8"])
+def test_a_covered_training_agrees_also_where_every_row_is_in_every_batch(probability: float, share: str) -> None:
+    steps = SelfComposedDpEvent(PoissonSampledDpEvent(probability, GaussianDpEvent(30.0)), 60)
+    columns = SelfComposedDpEvent(GaussianDpEvent(40.0), 5)
+    event = ComposedDpEvent((columns, covered(steps, Decimal(share))))
+    agreement = cross_check(event, PrivacyBudget("1.2", "1e-5"))
+    assert agreement.pld_epsilon <= agreement.proven_epsilon
 
 
 def test_one_event_too_many_is_caught() -> None:
