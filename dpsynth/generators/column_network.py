@@ -26,6 +26,9 @@ except ImportError as missing:
 _NOISE = 64
 """Numbers in an input beside its condition."""
 
+_OWN = 10.0
+"""How much faster than the network an input learns what is its own."""
+
 _SMALLEST_SHARE = 1e-5
 """Codes whose noisy count is not positive start at this share."""
 
@@ -38,7 +41,8 @@ class ColumnNetwork:
 
     Attributes:
         domain: the columns.
-        weights: matrices and offsets of all layers, float tensors that are trained.
+        weights: matrices and offsets of all layers, then what every input adds to the outputs by itself, which is as
+            free as a mixture; float tensors that are trained.
 
     Source: Xu et al. 2019 (conditions, training-by-sampling); Liu, Vietri and Wu 2021 (GEM: softmax outputs as a
         product distribution).
@@ -52,7 +56,7 @@ class ColumnNetwork:
         Args:
             domain: the columns.
             inputs: shape (components, numbers of an input).
-            weights: for each layer its matrix, shape (inputs, outputs), and its offsets.
+            weights: for each layer its matrix, shape (inputs, outputs), and its offsets; then shape (components, cells).
         """
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.domain = domain
@@ -92,6 +96,7 @@ class ColumnNetwork:
             bound = 1 / math.sqrt(before)
             weights += [rng.uniform(-bound, bound, size).astype(np.float32) for size in ((before, after), (after,))]
         weights[-1] = np.log(shares).astype(np.float32)
+        weights.append(np.zeros((components, len(shares)), dtype=np.float32))
         return cls(domain, inputs, weights)
 
     @property
@@ -102,9 +107,10 @@ class ColumnNetwork:
     def shares(self) -> torch.Tensor:
         """Return the distributions of all columns, shape (components, cells of all columns), with their gradients."""
         layer = self._inputs
-        for matrix, offsets in zip(self.weights[:-2:2], self.weights[1:-2:2], strict=True):
-            layer = torch.relu(layer @ matrix + offsets)
-        logits = layer @ self.weights[-2] + self.weights[-1]
+        *hidden, matrix, offsets, own = self.weights
+        for before, after in zip(hidden[::2], hidden[1::2], strict=True):
+            layer = torch.relu(layer @ before + after)
+        logits = layer @ matrix + offsets + _OWN * own
         return torch.cat([torch.softmax(logits[:, rows], dim=1) for rows in self._rows], dim=1)
 
     def mixture(self) -> MixtureOfProducts:

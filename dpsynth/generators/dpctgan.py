@@ -74,7 +74,7 @@ class DPCTGAN:
     momentum: float = 0.0
     generator_steps: int = 6
     warm_steps: int = 100
-    last_steps: int = 1000
+    last_steps: int = 500
     learning_rate: float = 3e-3
     noise_in_a_pair: float = 0.15
     information_price: float = 13.0
