@@ -61,7 +61,16 @@ TABLES = {
             "1e-5",
             ("1", "10"),
             (*_DISTANCES, "auc"),
-            systems=("independent", "mixture", "dpctgan", "dpctgan-alone", "dpctgan-marginals", "resampled"),
+            systems=(
+                "independent",
+                "mixture",
+                "dpctgan",
+                "dpctgan-alone",
+                "dpctgan-marginals",
+                "pategan",
+                "pategan-alone",
+                "resampled",
+            ),
             seeds=3,
         ),
         TableEntry(

@@ -56,7 +56,8 @@ class ColumnNetwork:
         Args:
             domain: the columns.
             inputs: shape (components, numbers of an input).
-            weights: for each layer its matrix, shape (inputs, outputs), and its offsets; then shape (components, cells).
+            weights: for each layer its matrix, shape (inputs, outputs), and its offsets; then one array of shape
+                (components, cells).
         """
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.domain = domain
