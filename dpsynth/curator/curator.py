@@ -219,7 +219,7 @@ class Curator:
         allowance = StepAllowance(self.schema.dataset, plan, cover, purpose, block)
         with (
             self._paid(cover, allowance, purpose=purpose, asked=str(plan)) as rows,
-            phase("train on noisy gradients", plan.steps) as advance,
+            phase(allowance.story, plan.steps) as advance,
         ):
             advance(allowance.taken)
             yield Training(

@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.accounting.cost import cost_of
 from dpsynth.accounting.events import DpEvent, GaussianCoverDpEvent, GaussianDpEvent
 from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.clipping import LATTICE, MOST_AT_ONCE, OuterProducts, clipped, per_unit, total, whole
@@ -25,6 +26,7 @@ from dpsynth.curator.gate import BoundedQuery, Gate
 from dpsynth.curator.gradient_queries import NoisyGradient, TrainingPlan, encoded_rows
 from dpsynth.curator.rows import PrivateRows
 from dpsynth.errors import BudgetExceeded
+from dpsynth.ledger.curve import curve_of
 from dpsynth.mechanisms.base import Sensitivity
 from dpsynth.mechanisms.rounded_gaussian import RoundedGaussianMechanism
 from dpsynth.mechanisms.rounding import rounded_up
@@ -122,6 +124,14 @@ class StepAllowance:
     def steps_left(self) -> int:
         """How many may still be taken."""
         return self.plan.steps - self._taken if not self._closed and os.getpid() == self._process else 0
+
+    @property
+    def story(self) -> str:
+        """What a person who waits is told: what is done, and what it has cost before the first step."""
+        paid = [
+            f", epsilon {epsilon} at delta {delta} paid" for delta, epsilon in curve_of(cost_of(self._cover)).items()
+        ]
+        return "".join(["train on noisy gradients", *paid[:1]])
 
     @property
     def is_between_blocks(self) -> bool:

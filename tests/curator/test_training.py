@@ -18,6 +18,7 @@ from torch.nn import functional  # noqa: E402
 
 from dpsynth.accounting.agreement import cross_check  # noqa: E402
 from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
+from dpsynth.accounting.gaussian_dp import epsilon_from_mu_squared  # noqa: E402
 from dpsynth.accounting.pld import PldAccountant  # noqa: E402
 from dpsynth.curator import Curator  # noqa: E402
 from dpsynth.curator.clipping import whole  # noqa: E402
@@ -25,6 +26,7 @@ from dpsynth.curator.gradient_queries import NoisyGradient, TrainingPlan  # noqa
 from dpsynth.curator.recorded_loss import RecordedLoss, accelerated, record_loss, refuse_cross_example  # noqa: E402
 from dpsynth.errors import BudgetExceeded, BudgetNotSet, DpsynthError, InvalidInput, LedgerError  # noqa: E402
 from dpsynth.ledger import Ledger  # noqa: E402
+from dpsynth.progress import reporting_to  # noqa: E402
 from dpsynth.randomness import NoiseSource, SeededNoise  # noqa: E402
 from dpsynth.schema.schema import Schema  # noqa: E402
 
@@ -95,6 +97,32 @@ def train(curator: Curator, given: TrainingPlan, steps: int, made: Callable[...,
 
 
 # --------------------------------------------------------------------------------------------------------- the books
+
+
+def test_who_waits_is_told_how_many_steps_are_done_and_what_is_paid() -> None:
+    told: list[tuple[str, int]] = []
+
+    class Bars:
+        def start(self, phase: str, total: int) -> None:
+            told.append((phase, total))
+
+        def advance(self, phase: str, steps: int) -> None:
+            told.append((phase, steps))
+
+        def finish(self, phase: str) -> None:
+            told.append((phase, -1))
+
+    ledger, given = books(), plan()
+    with reporting_to(Bars()):
+        train(opened(ledger), given, 2)
+    trained = [(phase, steps) for phase, steps in told if phase.startswith("train")]
+    assert [steps for _, steps in trained if steps] == [given.steps, 1, 1, -1]
+    paid = float(trained[0][0].split("epsilon ")[1].split(" ")[0])
+    cost = ledger.spent("clinic")
+    assert cost.mu_squared is not None
+    assert paid == pytest.approx(
+        float(epsilon_from_mu_squared(cost.mu_squared, Fraction(1, 10**5) - cost.delta)), abs=1e-4
+    )
 
 
 def test_the_whole_training_is_reserved_first_and_settled_in_full_however_many_steps_were_taken() -> None:
