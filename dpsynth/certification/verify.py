@@ -183,7 +183,7 @@ class _Release:
         odd = sorted(path.name for path in self._folder.iterdir() if path.is_symlink() or not path.is_file())
         if odd:
             raise _Refuted(f"a release holds plain files only, but there is: {', '.join(odd)}")
-        known = {*layout.SIGNED, *layout.ABOUT_THE_SIGNATURE, self._table_file()}
+        known = {*layout.SIGNED, *layout.ABOUT_THE_SIGNATURE, *self._table_names()}
         strange = sorted(set(self._digests) - known)
         if strange:
             raise _Refuted(f"these files are no part of this release: {', '.join(strange)}")
@@ -262,6 +262,13 @@ class _Release:
         if name not in layout.TABLES:
             raise _Refuted("the certificate names a table file that a release does not have")
         return name
+
+    def _table_names(self) -> tuple[str, ...]:
+        """Return how the table may be called; anyhow if the certificate is unreadable, which is another check."""
+        try:
+            return (self._table_file(),)
+        except (_Refuted, DpsynthError):
+            return layout.TABLES
 
     def check_table(self) -> str:
         document = self._certificate.document
