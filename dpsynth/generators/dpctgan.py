@@ -20,7 +20,7 @@ from dpsynth.generators.column_network import ColumnNetwork
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.marginal_distance import MarginalDistance
 from dpsynth.generators.network_training import NetworkLoss, NetworkTraining
-from dpsynth.generators.noisy_tables import NoisyTables, measure_columns, measure_pairs, refusal_of
+from dpsynth.generators.noisy_tables import NoisyTables, measure_columns, measure_pairs, require_taken
 from dpsynth.generators.quadratic_critic import CriticBank, QuadraticCritic
 from dpsynth.progress import phase
 from dpsynth.schema.schema import Schema
@@ -112,9 +112,7 @@ class DPCTGAN:
             InvalidInput: there are too many columns, or rules tie too many of them together.
         """
         schema = curator.schema
-        refusal = refusal_of(schema)
-        if refusal is not None:
-            raise InvalidInput(refusal)
+        require_taken(schema)
         share = self._share_of_critics(curator)
         event_delta = min(curator.event_delta, budget.delta / 2)
         with curator.within(

@@ -12,7 +12,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.queries import MarginalQueries
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel
-from dpsynth.generators.noisy_tables import measure_columns, measure_pairs, refusal_of
+from dpsynth.generators.noisy_tables import measure_columns, measure_pairs, require_taken
 from dpsynth.models.mixture_fit import fit_mixture
 
 
@@ -65,9 +65,7 @@ class Mixture:
             InvalidInput: there are too many columns to measure every pair, or rules tie too many columns together.
         """
         schema = curator.schema
-        refusal = refusal_of(schema)
-        if refusal is not None:
-            raise InvalidInput(refusal)
+        require_taken(schema)
         has_pairs = len(schema.columns) > 1
         with curator.within(budget, purpose="fit mixture") as session:
             share = (Fraction(str(self.column_share)) if has_pairs else Fraction(1)) * session.mu_squared

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.curator.queries import Grouping, MarginalSession, NoisyMarginal
+from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import FINE, multi_resolution
 from dpsynth.generators.noisy_columns import as_measurements, expected_noise, in_proportion
@@ -142,6 +143,17 @@ def refusal_of(schema: Schema) -> str | None:
     if _cells(schema, coarsest) > _LARGEST_MODEL:
         return "the rules of the schema tie too many columns together for a mixture; use aim"
     return None
+
+
+def require_taken(schema: Schema) -> None:
+    """Raise what `refusal_of` says, if anything.
+
+    Raises:
+        InvalidInput: a mixture of products does not take the schema.
+    """
+    refusal = refusal_of(schema)
+    if refusal is not None:
+        raise InvalidInput(refusal)
 
 
 def measure_columns(

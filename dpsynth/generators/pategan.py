@@ -15,7 +15,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator.vote_queries import MOST_TEACHERS, NoisyVotes, Teaching, VoteQueries, VoteSession
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.fitted_model import FittedGraphicalModel
-from dpsynth.generators.noisy_tables import NoisyTables, measure_columns, measure_pairs, refusal_of
+from dpsynth.generators.noisy_tables import NoisyTables, measure_columns, measure_pairs, require_taken
 from dpsynth.models import Measurement
 from dpsynth.models.factor import Floats
 from dpsynth.models.mixture_fit import ColumnCounts, fit_mixture
@@ -103,9 +103,7 @@ class PateGan:
             InvalidInput: there are too many columns, or rules tie too many of them together.
         """
         schema = curator.schema
-        refusal = refusal_of(schema)
-        if refusal is not None:
-            raise InvalidInput(refusal)
+        require_taken(schema)
         has_pairs = len(schema.columns) > 1
         with curator.within(budget, purpose="fit pategan") as session:
             whole = session.mu_squared
