@@ -230,7 +230,7 @@ class _RecordingSession:
         self, clique: Clique, mu_squared: Fraction, *, groupings: Mapping[str, Grouping] | None = None
     ) -> NoisyMarginal:
         answer = self._session.measure(clique, mu_squared, groupings=groupings)
-        self.arrays[f"counts-{len(self.answers):06}"] = answer.counts
+        self.arrays[f"counts-{len(self.answers):06}"] = answer.counts.copy()
         said = {**_measuring(clique, mu_squared, groupings), "stddev": answer.stddev}
         self._keep({**said, "event": event_to_json(answer.event)})
         return answer
@@ -253,7 +253,7 @@ class _RecordingSession:
 
     def votes(self, *asked: Any) -> Any:
         answer = self._session.votes(*asked)  # type: ignore[attr-defined]
-        self.arrays[f"counts-{len(self.answers):06}"] = answer.counts
+        self.arrays[f"counts-{len(self.answers):06}"] = answer.counts.copy()
         self._keep({**voting(*asked), **answered(answer)})
         return answer
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -28,10 +29,14 @@ Arrays = Sequence[NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request with its answer."""
+    """One request with its answer, copied: whoever was given the answer may write into it."""
 
     request: tuple[object, ...]
     answer: Any
+
+    def __post_init__(self) -> None:
+        """Keep what was said, whatever becomes of it."""
+        object.__setattr__(self, "answer", deepcopy(self.answer))
 
 
 @dataclass
