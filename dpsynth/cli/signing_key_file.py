@@ -16,5 +16,5 @@ def signing_key(path: Path) -> SigningKey:
         BundleError: it holds something else, or can be read by other users.
     """
     if not path.is_file():
-        raise InvalidInput(f"there is no key {path}. Make one: openssl genpkey -algorithm ed25519 -out {path}")
+        raise InvalidInput(f"there is no key {path}. Make one: dpsynth keys new --out {path}")
     return load_or_create_key(path)
