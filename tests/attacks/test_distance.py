@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dpsynth.attacks import Records
-from dpsynth.attacks.distance import nearest_distances, nearest_totals, remembered_distances
+from dpsynth.attacks.distance import (
+    counts_within,
+    in_threads,
+    nearest_distances,
+    nearest_totals,
+    processors,
+    remembered_distances,
+)
+from dpsynth.progress import reporting_to
 
 
 def random_records(rows: int, ordered: NDArray[np.bool_], rng: np.random.Generator, levels: int = 9) -> Records:
@@ -51,7 +59,7 @@ def test_every_distance_equals_the_formula(
     np.testing.assert_allclose(nearest_distances(one, two, neighbours=neighbours), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("neighbours", [1, 7])
+@pytest.mark.parametrize("neighbours", [1, 7, 20])
 def test_blocks_do_not_change_the_answer(neighbours: int) -> None:
     rng = np.random.default_rng(3)
     kinds = np.array([True, False, True])
@@ -107,9 +115,62 @@ def test_pairs_are_remembered_inside_the_context_only() -> None:
     one, two = random_records(3, kinds, rng), random_records(3, kinds, rng)
     with remembered_distances():
         first = nearest_totals(one, two)
-        assert nearest_totals(one, two) is first
-        assert nearest_totals(two, one) is not first
+        assert np.shares_memory(nearest_totals(one, two), first)
+        assert np.shares_memory(nearest_totals(one, two, neighbours=20), first)
+        assert not np.shares_memory(nearest_totals(two, one), first)
         assert nearest_totals(one, two, neighbours=2).shape == (3, 2)
-    assert nearest_totals(one, two) is not first
+        assert nearest_totals(one, two, neighbours=25).shape == (3, 25)
+    assert not np.shares_memory(nearest_totals(one, two), first)
     with pytest.raises(ValueError, match="read-only"):
         first[0, 0] = 0
+
+
+@given(st.integers(0, 8), st.integers(0, 12), st.lists(st.booleans(), min_size=1, max_size=6), st.integers(0, 999))
+def test_counts_within_equal_the_formula(targets: int, others: int, ordered: list[bool], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds = np.array(ordered)
+    one, two = random_records(targets, kinds, rng), random_records(others, kinds, rng)
+    every = nearest_totals(one, two, neighbours=max(others, 1))[:, :others]
+    for total in (0.0, 0.5, float(np.median(every)) if every.size else 1.0, kinds.size):
+        np.testing.assert_array_equal(counts_within(one, two, total=total), (every <= total).sum(axis=1))
+
+
+def test_many_ties_are_counted_as_often_as_they_occur() -> None:
+    rng = np.random.default_rng(5)
+    kinds = np.array([False, False, True])
+    one, two = random_records(40, kinds, rng, levels=3), random_records(9001, kinds, rng, levels=3)
+    unequal = (one.values[:, None, :2] != two.values[None, :, :2]).sum(axis=2)
+    totals = np.sort(unequal + np.minimum(np.abs(one.values[:, None, 2] - two.values[None, :, 2]), 1), axis=1)
+    np.testing.assert_array_equal(nearest_totals(one, two, neighbours=2000), totals[:, :2000])
+
+
+def test_every_row_is_worked_on_once_and_progress_is_shown() -> None:
+    done = np.zeros(95, dtype=np.int64)
+    shown: list[tuple[str, int]] = []
+
+    class Watcher:
+        def start(self, phase: str, total: int) -> None:
+            shown.append((phase, total))
+
+        def advance(self, phase: str, steps: int) -> None:
+            shown.append((phase, steps))
+
+        def finish(self, phase: str) -> None:
+            shown.append((phase, 0))
+
+    def work(rows: slice) -> None:
+        done[rows] += 1
+
+    with reporting_to(Watcher()):
+        in_threads("measure", work, 95, step=10)
+    np.testing.assert_array_equal(done, 1)
+    assert shown == [("measure", 10), *[("measure", 1)] * 10, ("measure", 0)]
+    assert processors() >= 1
+
+
+def test_an_error_in_a_thread_is_an_error() -> None:
+    def fail(rows: slice) -> None:
+        raise ZeroDivisionError(rows)
+
+    with pytest.raises(ZeroDivisionError):
+        in_threads("fail", fail, 10, step=3)

@@ -273,4 +273,5 @@ def test_progress_is_one_step_per_attack() -> None:
     recorder = Recorder()
     with reporting_to(recorder):
         attack(SPLIT, TENTH, attacks=("exact-match", "near-match"))
-    assert recorder.seen == [("start attacks", 2), ("attacks", 1), ("attacks", 1), ("finish attacks", 0)]
+    shown = [step for step in recorder.seen if "attacks" in step[0]]
+    assert shown == [("start attacks", 2), ("attacks", 1), ("attacks", 1), ("finish attacks", 0)]
