@@ -32,9 +32,10 @@ class Books:
         entries: everything that was posted, oldest first.
         accounts: one per population.
         links: the populations of each data set that entries speak about, in order of their first entry.
+        unusual: indices of stored entries of which reading has not shown that they are spelled canonically.
     """
 
-    __slots__ = ("_audit", "_of", "accounts", "entries", "head", "links")
+    __slots__ = ("_audit", "_of", "accounts", "entries", "head", "links", "unusual")
 
     def __init__(self, *, audit: bool = False) -> None:
         """Start empty; `audit` also checks the budget after each single entry."""
@@ -42,6 +43,7 @@ class Books:
         self.entries: list[LedgerEntry] = []
         self.accounts: dict[str, Account] = {}
         self.links: dict[str, tuple[str, ...]] = {}
+        self.unusual: set[int] = set()
         # The accounts of each data set, once it has any; looked up several times for every entry.
         self._of: dict[str, tuple[Account, ...]] = {}
         self._audit = audit
@@ -150,7 +152,7 @@ class Books:
             LedgerCorrupted: as in `post`, or an entry is not what its digest says.
         """
         for row in rows:
-            self.post(read_entry(row))
+            self.post(read_entry(row, self.unusual))
 
     def budgets_kept(self) -> bool:
         """Whether it is plain that no budget was exceeded at any prefix; where not, post again with `audit`."""
@@ -213,7 +215,8 @@ def audited_books(rows: Sequence[StoredEntry], books: Books) -> Books:
     """Return what `checked_books` makes of `rows`, after comparing the spelling of every entry as well.
 
     Every digest is recomputed. Where all are those of `books`, whose entries were checked one by one when they were
-    posted, the contents are the same to the letter and `books` is returned: the same check would find the same.
+    posted, the contents are the same to the letter and `books` is returned: the same check would find the same. So is
+    the spelling of those that were seen to be canonical when they were read.
 
     Raises:
         LedgerCorrupted: as in `checked_books`, or an entry is not spelled canonically.
@@ -223,7 +226,8 @@ def audited_books(rows: Sequence[StoredEntry], books: Books) -> Books:
     _require_budgets_kept(books)
     for row, entry in zip(rows, books.entries, strict=True):
         require_digest(row)
-        require_canonical(row, entry)
+        if row.index in books.unusual:
+            require_canonical(row, entry)
     return books
 
 

@@ -2,7 +2,8 @@
 
 A pattern holds all keys in their order. Printable ASCII without a quotation mark or a backslash is spelled as it is. So
 a content that fits is the canonical JSON (RFC 8785) of what is found in it, and that is found in a third of the time.
-One that does not fit is not wrong: it is read the long way.
+One that does not fit is not wrong: it is read the long way. Few sets of fields occur in a ledger; each gets a pattern
+of its own once it was met, which has nothing to ask about fields that are not there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import InvalidInput, LedgerCorrupted
@@ -47,8 +48,18 @@ _NEXT_CHARGE = ',{"event":'
 # Behind its first key: an event of one number, as nearly all are, whose two keys have to be in their order.
 _FLAT = re.compile(rf'\{{"([a-z_]+)":{_TEXT},"([a-z_]+)":{_TEXT}\}},"purpose":{_TEXT}\}}')
 
-_FORMS: set[tuple[str, ...]] = set()
-_MOST_FORMS = 2**10
+_KIND = '"kind":"'
+
+
+class _Form(NamedTuple):
+    """Content of one kind with the same fields: a pattern with a group for each of `names`."""
+
+    pattern: re.Pattern[str]
+    names: tuple[str, ...]
+
+
+_FORMS: dict[str, list[_Form]] = {}
+_MOST_FORMS = 32
 _CHARGES: dict[str, Charge] = {}
 _MOST_CHARGES = 2**17
 
@@ -57,12 +68,22 @@ def plain_fields(content: str) -> dict[str, Any] | None:
     """Return what `said_in` finds in `content`, which then is canonical JSON; None where that is not plain."""
     if not content.isascii() or content.encode().translate(None, _UNSUSPICIOUS):
         return None
+    place = content.find(_KIND) + len(_KIND)
+    for pattern, names in _FORMS.get(content[place : content.find('"', place)], ()):
+        found = pattern.fullmatch(content)
+        if found is not None:
+            return _said(dict(zip(names, found.groups(), strict=True)))
     found = _CONTENT.fullmatch(content)
     if found is None:
         return None
-    said: dict[str, Any] = {name: value for name, value in zip(_NAMES, found.groups(), strict=True) if value}
-    kind: str = said["kind"]
-    said["format"], said["certifiable"] = FORMAT, said["certifiable"] == "true"
+    names = tuple(name for name, value in zip(_NAMES, found.groups(), strict=True) if value)
+    said = _said({name: value for name, value in zip(_NAMES, found.groups(), strict=True) if value})
+    return said if said is not None and _is_form(said, names) else None
+
+
+def _said(said: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the fields of which `said` holds the spelling."""
+    said["kind"], said["format"], said["certifiable"] = _KINDS[said["kind"]], FORMAT, said["certifiable"] == "true"
     try:
         for name in _NUMBERS:
             if name in said:
@@ -72,15 +93,22 @@ def plain_fields(content: str) -> dict[str, Any] | None:
         if "curve" in said:
             _, population, _, _, _, first, _, _, _, second, _, _, _, third, _ = said["curve"].split('"')
             said["curve"] = {population: {"1e-5": first, "1e-6": second, "1e-9": third}}
-        form = (kind, *said)
-        if form not in _FORMS:
-            require_form(said, kind, FORMAT)
-            if len(_FORMS) < _MOST_FORMS:
-                _FORMS.add(form)
     except (ValueError, InvalidInput, LedgerCorrupted):
         return None  # the long way says what is wrong
-    said["kind"] = _KINDS[kind]
     return said
+
+
+def _is_form(said: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+    """Whether a statement of such a kind has such fields; then the next one like it is found at once."""
+    kind: str = said["kind"].value
+    try:
+        require_form(said, kind, FORMAT)
+    except ValueError:
+        return False
+    known = _FORMS.setdefault(kind, [])
+    if len(known) < _MOST_FORMS:
+        known.append(_Form(re.compile(rf"\{{{','.join(_KEYS[_NAMES.index(name)] for name in names)}\}}"), names))
+    return True
 
 
 def _charge_in(spelled: str) -> Mapping[str, JsonValue]:

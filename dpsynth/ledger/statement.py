@@ -94,7 +94,8 @@ Curve = Mapping[str, Mapping[str, str]]
 """Per population: what counts after an entry, as the epsilon at each of a few deltas; both in decimal digits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots: a hundred thousand of them are read at every opening, each from the dictionary that was found in it.
+@dataclass(frozen=True, kw_only=True)
 class Statement:
     """What is said, by whom and when; a `LedgerEntry` is a statement with its place in the chain.
 

@@ -73,6 +73,7 @@ def require_the_same(content: str) -> bool:
     read = json.loads(content)
     assert canonical_json(read) == content
     assert found == said_in(read)
+    assert plain_fields(content) == found, "a form that was met is read by a pattern of its own"
     return True
 
 
