@@ -3,6 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.attack_table import attack_table
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.verify import verify_release
 from dpsynth.curator import Curator
@@ -31,6 +32,7 @@ __all__ = [
     "Schema",
     "SyntheticTable",
     "__version__",
+    "attack_table",
     "audit_ledger",
     "discover_categories",
     "export_withheld",

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from dpsynth.attacks.records import Records
 from dpsynth.attacks.result import AttackResult, Reading, overall_reading
 from dpsynth.attacks.suite import run_suite
 from dpsynth.certification.policy import Policy, Verdict
-from dpsynth.curator.audit_view import AuditRows, examine
+from dpsynth.curator.audit_view import examine
 from dpsynth.curator.confidential import Confidential
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.findings import reveal
@@ -42,6 +43,16 @@ _VERDICTS = {
     Reading.FAIL: Verdict.FAIL,
     Reading.INCONCLUSIVE: Verdict.INCONCLUSIVE,
 }
+
+
+class Findings(Protocol):
+    """What an internal report is made of."""
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Return the findings as a JSON object, stamped."""
+
+
+F = TypeVar("F", bound=Findings)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +93,7 @@ class AuditReport:
     @property
     def verdict(self) -> Verdict:
         """FAIL if any attack fails; advice to the curator, never part of the certificate."""
-        return _VERDICTS[overall_reading(self.results)]
+        return verdict_of(overall_reading(self.results))
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the report as a JSON object."""
@@ -98,6 +109,11 @@ class AuditReport:
                 {"name": column.name, "missing": column.missing, "outside": column.outside} for column in self.columns
             ],
         }
+
+
+def verdict_of(reading: Reading) -> Verdict:
+    """Return a reading of the suite as a verdict."""
+    return _VERDICTS[reading]
 
 
 def internal_audit(
@@ -117,31 +133,65 @@ def internal_audit(
     Privacy: not charged, therefore sealed; a decision that somebody takes after reading it is not covered by epsilon.
     """
     schema, release_id = curator.schema, curator.release_id
-    synthetic = Records.from_codes(table.codes, schema)
-
-    def look(rows: AuditRows) -> AuditReport:
-        attacked = rows.members
-        if len(attacked) > _MOST_TARGETS:
-            attacked = attacked[rng.choice(len(attacked), size=_MOST_TARGETS, replace=False)]
-        controls = Records.from_codes(rows.controls, schema)
-        results = run_suite(
-            Records.from_codes(attacked, schema),
-            controls,
-            synthetic,
-            controls.take(np.empty(0, dtype=np.intp)),
-            rng=rng,
-            confidence=policy.confidence,
-        )
-        return AuditReport(
+    return examine(
+        curator,
+        lambda rows: attack_rows(
+            rows.members,
+            rows.controls,
+            rows.controls[:0],
+            table.codes,
+            schema,
+            policy,
             release_id=release_id,
-            policy=policy.name,
-            results=results,
-            columns=_column_findings(rows.members, schema),
-            members=len(rows.members),
-            controls=len(rows.controls),
-        )
+            rng=rng,
+        ),
+    )
 
-    return examine(curator, look)
+
+def attack_rows(
+    members: NDArray[np.int32],
+    controls: NDArray[np.int32],
+    reference: NDArray[np.int32],
+    synthetic: NDArray[np.int32],
+    schema: Schema,
+    policy: Policy,
+    *,
+    release_id: str,
+    rng: np.random.Generator,
+) -> AuditReport:
+    """Return what the attack suite finds; called behind the door, on codes of shape (rows, columns).
+
+    Args:
+        members: rows that were trained on.
+        controls: rows of the same population that were not.
+        reference: further such rows, or none.
+        synthetic: the table that is attacked.
+        schema: of all four.
+        policy: the significance of the suite.
+        release_id: what the report is about.
+        rng: all randomness of the attacks.
+
+    Privacy: an exact function of real rows; the caller seals it.
+    """
+    attacked = members
+    if len(attacked) > _MOST_TARGETS:
+        attacked = attacked[rng.choice(len(attacked), size=_MOST_TARGETS, replace=False)]
+    results = run_suite(
+        Records.from_codes(attacked, schema),
+        Records.from_codes(controls, schema),
+        Records.from_codes(synthetic, schema),
+        Records.from_codes(reference, schema),
+        rng=rng,
+        confidence=policy.confidence,
+    )
+    return AuditReport(
+        release_id=release_id,
+        policy=policy.name,
+        results=results,
+        columns=_column_findings(members, schema),
+        members=len(members),
+        controls=len(controls),
+    )
 
 
 def write_internal_report(
@@ -168,7 +218,20 @@ def write_internal_report(
     Privacy: nothing is charged, so nothing of this may be shared; every file is stamped with that.
     """
     check_internal_folder(folder, release_folder=release_folder)
-    content = reveal(findings).to_json()
+    open_into(folder, findings, render=render)
+    return folder
+
+
+def open_into(folder: Path, findings: Confidential[F], *, render: Callable[[Mapping[str, JsonValue]], str]) -> F:
+    """Open findings, write them as JSON and as a page to the new folder `folder`, and return them.
+
+    Raises:
+        BundleError: the folder cannot be written.
+
+    Privacy: nothing is charged; the caller is `certification`, and shows what is returned to the operator at most.
+    """
+    opened = reveal(findings)
+    content = opened.to_json()
     try:
         folder.mkdir(mode=0o700, parents=True)
         folder.chmod(0o700)
@@ -176,16 +239,16 @@ def write_internal_report(
         _write_private(folder / HTML_FILE, render(content))
     except OSError as fault:
         raise BundleError(f"the internal audit cannot be written to {folder}: {fault.strerror}") from fault
-    return folder
+    return opened
 
 
-def check_internal_folder(folder: Path, *, release_folder: Path) -> None:
+def check_internal_folder(folder: Path, *, release_folder: Path | None) -> None:
     """Refuse an internal folder that exists or would travel with the release; call it before anything is spent.
 
     Raises:
         BundleError: saying what to choose instead.
     """
-    if folder.resolve().is_relative_to(release_folder.resolve()):
+    if release_folder is not None and folder.resolve().is_relative_to(release_folder.resolve()):
         raise BundleError(
             f"the internal audit must not be written inside the release folder {release_folder}: it is not covered by "
             "epsilon and would travel with it. Choose a folder of its own."

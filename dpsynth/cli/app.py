@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from dpsynth.cli import keys_commands, ledger_commands, schema_commands
+from dpsynth.cli.attack_command import attack
 from dpsynth.cli.console import OUT, print_error
 from dpsynth.cli.demo_command import demo
 from dpsynth.cli.discover_command import discover
@@ -38,6 +39,7 @@ app.command("release")(release_table)
 app.command("resume")(resume)
 app.command("discover")(discover)
 app.command("verify")(verify)
+app.command("attack")(attack)
 app.command("override")(override)
 app.command("sample")(sample)
 app.command("demo")(demo)

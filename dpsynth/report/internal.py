@@ -21,5 +21,5 @@ def render_internal_report(content: Mapping[str, JsonValue]) -> str:
     """
     environment = template_environment()
     return environment.get_template("internal.html.j2").render(
-        a=content, style=style_sheet(environment), sentence=_SENTENCES[str(content["verdict"])]
+        a={"remarks": [], **content}, style=style_sheet(environment), sentence=_SENTENCES[str(content["verdict"])]
     )

@@ -14,6 +14,7 @@ PUBLIC = [
     "Schema",
     "SyntheticTable",
     "__version__",
+    "attack_table",
     "audit_ledger",
     "discover_categories",
     "export_withheld",

@@ -1,0 +1,74 @@
+"""The story of an audit: a table that any tool made goes in; an internal report comes out, and nothing is charged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dpsynth.certification import layout
+from dpsynth.certification.audit import check_internal_folder
+from dpsynth.certification.policy import Policy, default_policy
+from dpsynth.certification.table_audit import TableAudit, find_in_table, write_table_audit
+from dpsynth.curator.ingest import TableLike
+from dpsynth.errors import InvalidInput
+from dpsynth.report import render_internal_report
+from dpsynth.schema.schema import Schema
+
+
+def attack_table(
+    synthetic: TableLike,
+    training: TableLike,
+    control: TableLike,
+    schema: Schema | str | Path,
+    *,
+    out: str | Path,
+    reference: TableLike | None = None,
+    policy: Policy | None = None,
+    seed: int | None = None,
+) -> TableAudit:
+    """Attack `synthetic`, which any tool made of `training`, and write an internal report to the new folder `out`.
+
+    The attacks ask how much better rows of `training` are recognised than rows of `control`, which must be of the same
+    people's kind, dealt by chance before the table was made, and never seen by the tool. `reference` are further such
+    rows, public ones if possible; without them half of the controls serve. `seed` makes the attacks repeatable.
+
+    Raises:
+        SchemaError: the schema cannot be used.
+        TableError: a table cannot be read, does not fit the schema or has no rows, or controls are the training rows.
+        BundleError: `out` exists already, is inside a release folder, or cannot be written.
+
+    Privacy: nothing is charged, because nothing may be published: report and verdict are exact findings about the rows.
+    """
+    folder = Path(out)
+    schema = schema if isinstance(schema, Schema) else Schema.from_yaml(Path(schema))
+    _require_different_files(training, control)
+    for table in (synthetic, training, control, reference):
+        released = Path(table).parent if isinstance(table, str | Path) else None
+        inside = released is not None and (released / layout.CERTIFICATE).exists()
+        check_internal_folder(folder, release_folder=released if inside else None)
+    findings = find_in_table(
+        synthetic,
+        training,
+        control,
+        reference,
+        schema,
+        policy or default_policy(),
+        name=Path(synthetic).name if isinstance(synthetic, str | Path) else "a table in memory",
+        rng=np.random.default_rng(seed),
+    )
+    return write_table_audit(folder, findings, render=render_internal_report)
+
+
+def _require_different_files(training: TableLike, control: TableLike) -> None:
+    if training is control or (
+        isinstance(training, str | Path)
+        and isinstance(control, str | Path)
+        and Path(training).exists()
+        and Path(control).exists()
+        and Path(training).samefile(control)
+    ):
+        raise InvalidInput(
+            "training and control are one and the same table. Controls are rows that the synthetic table was not made "
+            "from: deal the rows by chance before a table is made, and keep one part back"
+        )

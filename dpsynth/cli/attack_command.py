@@ -1,0 +1,69 @@
+"""`dpsynth attack`: audit a table that any tool made, for the eyes of whoever holds the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from dpsynth.attack_table import attack_table
+from dpsynth.certification.audit import HTML_FILE, STAMP
+from dpsynth.certification.policy import Verdict
+from dpsynth.certification.table_audit import TableAudit
+from dpsynth.cli.console import ERR, OUT, print_json, progress_bars
+from dpsynth.errors import CertificationRefused
+
+_COLOURS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.FAIL: "bold red"}
+
+_MEANINGS = {
+    Verdict.PASS: "no attack tells training rows from control rows by more than the limits, with 95 % confidence",
+    Verdict.INCONCLUSIVE: "no attack was shown to succeed, but there are too few rows to exclude it",
+    Verdict.FAIL: "at least one attack tells training rows from control rows, by more than the limits",
+}
+
+
+def attack(
+    synthetic: Annotated[Path, typer.Argument(help="The table to audit, whatever made it: CSV or Parquet.")],
+    train: Annotated[Path, typer.Option(help="The rows that it was made from.")],
+    control: Annotated[
+        Path, typer.Option(help="Rows of the same population that it was not made from, kept back by chance.")
+    ],
+    schema: Annotated[Path, typer.Option(help="What is publicly known about all of them: YAML or JSON.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="Further rows that are neither, public if possible; else half of the controls.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to make for the internal report; SYNTHETIC-audit if not given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; the same one makes the same report.", min=0)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Attack a table that any tool made, with the rows at hand, and write an internal report. Charges nothing."""
+    folder = out or synthetic.with_name(f"{synthetic.stem}-audit")
+    with progress_bars(shown=not as_json):
+        found = attack_table(synthetic, train, control, schema, out=folder, reference=reference, seed=seed)
+    if as_json:
+        readings = {name: verdict.value for name, verdict in found.readings.items()}
+        print_json({"stamp": STAMP, "verdict": found.verdict.value, "attacks": readings, "report": str(found.folder)})
+    else:
+        _show(found)
+    if found.verdict is not Verdict.PASS:
+        raise typer.Exit(CertificationRefused.exit_code)
+
+
+def _show(found: TableAudit) -> None:
+    """Print the verdict and one reading per attack; every number stays in the report."""
+    OUT.print(f"[bold]{STAMP.upper()}[/]: for whoever may see the rows, and for nobody else\n")
+    colour = _COLOURS[found.verdict]
+    OUT.print(f"[{colour}]{found.verdict.value}[/]  {_MEANINGS[found.verdict]}\n")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("attack")
+    table.add_column("reading")
+    for name, verdict in found.readings.items():
+        table.add_row(escape(name), f"[{_COLOURS[verdict]}]{verdict.value}[/]")
+    OUT.print(table)
+    OUT.print(f"\n  read the report   {escape(str(found.folder / HTML_FILE))}")
+    ERR.print("[dim]This is no certificate: it tells what attacks found, not what anybody promises.[/]")
