@@ -16,6 +16,7 @@ command line returns for it.
     |   `-- LedgerCorrupted       4   the chain does not verify
     |-- CertificationRefused      3   the release was made and charged, but may not leave
     |-- AccountantsDisagree       3   two accountants do not agree on the cost: no certificate
+    |-- AttackFailed              3   an attack gave no usable score: nothing is known about the risk
     |-- ConstraintBroken          3   a generator made a record that the schema excludes: a fault of this software
     |-- BundleError               2   the release folder cannot be written or is not a release folder
     |-- VerificationFailed        3   a release folder is not what its certificate says
@@ -154,6 +155,12 @@ class CertificationRefused(DpsynthError):
 
 class AccountantsDisagree(DpsynthError):
     """Two independent accountants give costs that cannot both be right; no certificate is issued."""
+
+    exit_code = 3
+
+
+class AttackFailed(DpsynthError):
+    """An attack gave scores that mean nothing; a failed attack is an error, never a risk of zero."""
 
     exit_code = 3
 

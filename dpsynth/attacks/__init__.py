@@ -5,7 +5,7 @@ Instruments only. They hold no data, open no file and know no curator; who may s
 
 from __future__ import annotations
 
-from dpsynth.attacks.base import Attack, ThreatModel
+from dpsynth.attacks.base import Attack, AttackFamily, CountingAttack, ThreatModel, Trials
 from dpsynth.attacks.bounds import Interval
 from dpsynth.attacks.records import Records
 from dpsynth.attacks.registry import ATTACKS
@@ -15,13 +15,16 @@ from dpsynth.attacks.suite import run_suite
 __all__ = [
     "ATTACKS",
     "Attack",
+    "AttackFamily",
     "AttackResult",
+    "CountingAttack",
     "Interval",
     "Reading",
     "Records",
     "Statistic",
     "ThreatModel",
     "Tolerances",
+    "Trials",
     "overall_reading",
     "run_suite",
 ]

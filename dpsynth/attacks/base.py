@@ -1,21 +1,34 @@
-"""What an attack is: arrays in, one score per target out, and a threat model in words that can be compared."""
+"""What an attack is: arrays in, scores or counts out, and a threat model in words that can be compared.
+
+There are three kinds. An `Attack` gives one score per target, an `AttackFamily` gives several such scores at once, and
+a `CountingAttack` makes trials against the members and the same trials against the controls.
+
+None of them may depend on how a table happens to be written: not on the order of rows or columns, not on names, not on
+the numbers of unordered codes, and not on columns that are constant in the synthetic and the reference table. Columns
+and groups of columns are ordered and chosen by their content; names are for labels only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.attacks.records import Records
+from dpsynth.errors import InvalidInput
 
 
 class Goal(Enum):
     """What the attacker wants to learn about a target."""
 
     MEMBERSHIP = "whether the target was in the training table"
+    ATTRIBUTE = "the value of one column of the target from the other columns"
+    SINGLING_OUT = "a description that exactly one person of the training table fits"
+    LINKABILITY = "that two parts of the target's record belong to the same person"
 
 
 class Access(Enum):
@@ -40,8 +53,9 @@ class ThreatModel:
     auxiliary: str
 
 
+@runtime_checkable
 class Attack(Protocol):
-    """One attack. It never sees who is a member; turning scores into evidence is not its business."""
+    """One score per target. It never sees who is a member; turning scores into evidence is not its business."""
 
     def score(
         self, targets: Records, synthetic: Records, reference: Records, *, rng: np.random.Generator
@@ -57,3 +71,95 @@ class Attack(Protocol):
             reference: rows of the same population that are neither members nor targets.
             rng: the only randomness.
         """
+
+
+@runtime_checkable
+class AttackFamily(Protocol):
+    """Several variants of one attack, computed together: groups of columns, numbers of neighbours, secrets."""
+
+    def scores(
+        self,
+        targets: Records,
+        synthetic: Records,
+        reference: Records,
+        *,
+        names: Sequence[str],
+        rng: np.random.Generator,
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return the finite scores of each variant, each of shape (targets,), by a short label made of public names.
+
+        Every score obeys the rules of `Attack.score`. Attacks whose success needs no threshold return 1 for success and
+        0 for failure. Which variants exist depends on the synthetic and the reference table only.
+
+        Args:
+            targets: rows that are attacked.
+            synthetic: the released rows, possibly none.
+            reference: rows of the same population that are neither members nor targets.
+            names: the public name of each column; for labels only.
+            rng: the only randomness.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What the same attempts achieved against members and against controls.
+
+    A person who is hit by several attempts should count once: the p-value takes trials for independent.
+
+    Attributes:
+        label: the variant, made of public names.
+        member_successes: attempts that succeeded against the members.
+        member_trials: attempts made against the members.
+        control_successes: attempts that succeeded against the controls.
+        control_trials: attempts made against the controls.
+
+    Raises:
+        InvalidInput: for negative counts, or more successes than trials.
+    """
+
+    label: str
+    member_successes: int
+    member_trials: int
+    control_successes: int
+    control_trials: int
+
+    def __post_init__(self) -> None:
+        """Refuse counts that contradict themselves."""
+        if (
+            not 0 <= self.member_successes <= self.member_trials
+            or not 0 <= self.control_successes <= self.control_trials
+        ):
+            raise InvalidInput("trials need 0 <= successes <= trials")
+
+
+@runtime_checkable
+class CountingAttack(Protocol):
+    """An attack on a table rather than on targets: its attempts succeed or fail against all rows together."""
+
+    def count(
+        self,
+        members: Records,
+        controls: Records,
+        synthetic: Records,
+        reference: Records,
+        *,
+        names: Sequence[str],
+        rng: np.random.Generator,
+    ) -> tuple[Trials, ...]:
+        """Return the trials of each variant; swapping members and controls swaps the counts and does nothing else.
+
+        Attempts are made from the synthetic and the reference table only; against tables of equal size, so of the
+        larger one only a random part is used.
+
+        Args:
+            members: rows that the generator was trained on.
+            controls: rows of the same population that it was not trained on.
+            synthetic: the released rows, possibly none.
+            reference: rows of the same population that are neither members nor controls.
+            names: the public name of each column; for labels only.
+            rng: the only randomness.
+        """
+
+
+AnyAttack = Attack | AttackFamily | CountingAttack
+"""What an entry of the registry may load."""

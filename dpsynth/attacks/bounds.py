@@ -67,3 +67,32 @@ def difference_of_proportions(first: Interval, second: Interval) -> Interval:
     above = math.hypot(first.upper - first.estimate, second.estimate - second.lower)
     confidence = min(first.confidence, second.confidence)
     return Interval(estimate, max(estimate - below, -1.0), min(estimate + above, 1.0), confidence)
+
+
+def excess_risk(
+    member_successes: int, member_trials: int, control_successes: int, control_trials: int, *, confidence: float
+) -> Interval:
+    """Return the interval for (p - c) / (1 - c), with success rates p among members and c among controls.
+
+    It is 1 - (1 - p) / (1 - c): the share that membership adds to what could not be had without it. It rises with p and
+    falls with c, so two Clopper-Pearson bounds, each missing with half the probability, make a valid bound of the whole
+    whatever the sample sizes. Where certain success among controls is possible, there may be nothing left to add: the
+    value there counts as 0, and values below -1 are given as -1.
+
+    Raises:
+        InvalidInput: if there are more successes than trials.
+
+    Source: M. Giomi et al., PoPETs 2023 (arXiv 2211.10459), section 4.4, equation 5, there with normal bounds.
+    """
+    halved = (1 + confidence) / 2
+    member = clopper_pearson(member_successes, member_trials, confidence=halved)
+    control = clopper_pearson(control_successes, control_trials, confidence=halved)
+    estimate = _share_added(member.estimate, control.estimate)
+    lower, upper = _share_added(member.lower, control.upper), _share_added(member.upper, control.lower)
+    return Interval(estimate, min(lower, estimate), max(upper, estimate), confidence)
+
+
+def _share_added(member_rate: float, control_rate: float) -> float:
+    if control_rate >= 1:
+        return 0.0 if member_rate >= 1 else -1.0
+    return max(-1.0, (member_rate - control_rate) / (1 - control_rate))

@@ -19,10 +19,17 @@ from dpsynth.attacks.significance import fisher_one_sided
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One statistic of one attack: its interval and its one-sided p-value against exchangeability."""
+    """One statistic of one attack.
+
+    Attributes:
+        interval: estimate and one-sided bounds.
+        p_value: one-sided, against exchangeability.
+        control_value: what the statistic's rate is among controls: of the threshold, or observed; 0.5 for an AUC.
+    """
 
     interval: Interval
     p_value: float
+    control_value: float
 
 
 def auc_evidence(members: NDArray[np.float64], controls: NDArray[np.float64], *, confidence: float) -> Evidence:
@@ -39,7 +46,7 @@ def auc_evidence(members: NDArray[np.float64], controls: NDArray[np.float64], *,
     Source: E. R. DeLong et al., Biometrics 44 (1988); fast form by X. Sun and W. Xu, IEEE SPL 21 (2014).
     """
     if not members.size or not controls.size:
-        return Evidence(Interval(0.5, 0.0, 1.0, confidence), 1.0)
+        return Evidence(Interval(0.5, 0.0, 1.0, confidence), 1.0, 0.5)
     members, controls = np.sort(members), np.sort(controls)  # sums in floating point must not depend on row order
     estimate, _ = _delong(members, controls)
     width = float(scipy.special.ndtri(confidence))
@@ -48,7 +55,7 @@ def auc_evidence(members: NDArray[np.float64], controls: NDArray[np.float64], *,
     lower = max(0.0, low - width * math.sqrt(low_variance))
     upper = min(1.0, high + width * math.sqrt(high_variance))
     interval = Interval(estimate, min(lower, estimate), max(upper, estimate), confidence)
-    return Evidence(interval, _mann_whitney(estimate, members, controls))
+    return Evidence(interval, _mann_whitney(estimate, members, controls), 0.5)
 
 
 def tpr_evidence(
@@ -79,7 +86,7 @@ def tpr_evidence(
     above = math.floor(fpr * (len(calibration) + 1))
     lenient = _lenient_rank(len(controls), fpr, miss=(1 - confidence) / 2)
     if above == 0 or lenient is None or not members.size:
-        return Evidence(Interval(fpr, 0.0, 1.0, confidence), 1.0)
+        return Evidence(Interval(fpr, 0.0, 1.0, confidence), 1.0, fpr)
     threshold = np.sort(calibration)[-above]
     hits = int((member_ranks > threshold).sum())
     at_threshold = clopper_pearson(hits, len(members), confidence=confidence)
@@ -87,7 +94,7 @@ def tpr_evidence(
     upper = clopper_pearson(lenient_hits, len(members), confidence=(1 + confidence) / 2).upper
     p_value = fisher_one_sided(hits, len(members), int((evaluation > threshold).sum()), len(evaluation))
     interval = Interval(at_threshold.estimate, at_threshold.lower, max(upper, at_threshold.estimate), confidence)
-    return Evidence(interval, p_value)
+    return Evidence(interval, p_value, fpr)
 
 
 def _lenient_rank(controls: int, fpr: float, *, miss: float) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from dpsynth.attacks.base import Access, Attack, Goal, ThreatModel
+from dpsynth.attacks.base import Access, AnyAttack, Attack, Goal, ThreatModel
 from dpsynth.attacks.result import Statistic
 from dpsynth.errors import InvalidInput
 
@@ -22,17 +22,28 @@ class AttackEntry:
         threat_model: who attacks.
         source: paper, section.
         documentation: page under docs/attacks/.
+        weight: share of the significance that its hypotheses get together, in multiples of that of an ordinary attack;
+            fixed here, before any row is seen.
+        most_targets: members, and as many controls, that are attacked at most; None for all. A random part of the
+            targets, never of the tables that are searched.
     """
 
     name: str
-    load: Callable[[], Attack]
+    load: Callable[[], AnyAttack]
     statistics: tuple[Statistic, ...]
     threat_model: ThreatModel
     source: str
     documentation: str
+    weight: float = 1.0
+    most_targets: int | None = None
 
 
-_RANKING = (Statistic.AUC, Statistic.TPR_AT_FPR)
+RANKING = (Statistic.AUC, Statistic.TPR_AT_FPR, Statistic.TPR_AT_LOW_FPR)
+"""Statistics of scores that rank targets; TPR_AT_LOW_FPR is left out where there are too few controls for it."""
+
+SUCCESS = (Statistic.EXCESS_RISK,)
+"""Statistics of attacks that succeed or fail: scores of 0 and 1, and trials."""
+
 _ONLY_THE_TABLE = ThreatModel(Goal.MEMBERSHIP, Access.NO_BOX, "the target's full record")
 _WITH_REFERENCE = ThreatModel(
     Goal.MEMBERSHIP, Access.NO_BOX, "the target's full record and a reference table of the same population"
@@ -95,7 +106,7 @@ _ENTRIES = (
     AttackEntry(
         name="nearest-neighbour",
         load=_nearest_neighbour,
-        statistics=_RANKING,
+        statistics=RANKING,
         threat_model=_ONLY_THE_TABLE,
         source="Chen et al., GAN-Leaks, CCS 2020 (arXiv 1909.03935), section 4.2",
         documentation="nearest_neighbour.md",
@@ -103,7 +114,7 @@ _ENTRIES = (
     AttackEntry(
         name="nearest-neighbour-difference",
         load=_calibrated_difference,
-        statistics=_RANKING,
+        statistics=RANKING,
         threat_model=_WITH_REFERENCE,
         source="Chen et al., GAN-Leaks, CCS 2020 (arXiv 1909.03935), section 4.4",
         documentation="nearest_neighbour.md",
@@ -111,7 +122,7 @@ _ENTRIES = (
     AttackEntry(
         name="nearest-neighbour-ratio",
         load=_calibrated_ratio,
-        statistics=_RANKING,
+        statistics=RANKING,
         threat_model=_WITH_REFERENCE,
         source="van Breugel et al., DOMIAS, AISTATS 2023 (arXiv 2302.12580), with a one-neighbour density",
         documentation="nearest_neighbour.md",
@@ -119,7 +130,7 @@ _ENTRIES = (
     AttackEntry(
         name="membership-classifier",
         load=_membership_classifier,
-        statistics=_RANKING,
+        statistics=RANKING,
         threat_model=_WITH_REFERENCE,
         source="Houssiau et al., TAPAS (arXiv 2211.06550); Hayes et al., LOGAN (arXiv 1705.07663)",
         documentation="membership_classifier.md",

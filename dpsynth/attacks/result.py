@@ -21,9 +21,13 @@ class Statistic(Enum):
     AUC = "AUC"
     """Probability that a random member scores higher than a random control; 0.5 is no risk."""
     TPR_AT_FPR = "true-positive rate at a fixed false-positive rate"
+    TPR_AT_LOW_FPR = "true-positive rate at a fixed low false-positive rate"
+    """The same where hardly anybody is accused falsely; only with controls enough to place the threshold."""
     EXACT_MATCH_EXCESS = "exact match excess"
     """Share of members that the synthetic table contains, minus the same share of controls."""
     NEAR_MATCH_EXCESS = "near match excess"
+    EXCESS_RISK = "excess risk"
+    """(p - c) / (1 - c) for success rates p among members and c among controls: 0 is what the population explains."""
 
 
 class Reading(Enum):
@@ -48,6 +52,9 @@ class Tolerances:
         exact_match_excess: largest excess share of exact matches.
         near_match_excess: largest excess share of near matches. A near match happens to about 1 % of unseen records,
             so the default is the limit on the true-positive rate minus that 1 %.
+        low_fpr: the fixed low false-positive rate.
+        low_tpr: largest true-positive rate at that rate.
+        excess_risk: largest excess risk of attacks that succeed or fail.
     """
 
     fpr: float = 0.01
@@ -55,11 +62,16 @@ class Tolerances:
     auc: float = 0.55
     exact_match_excess: float = 0.002
     near_match_excess: float = 0.02
+    low_fpr: float = 0.001
+    low_tpr: float = 0.005
+    excess_risk: float = 0.05
 
     def __post_init__(self) -> None:
         """Refuse limits that no release could break or keep."""
         if not 0 < self.fpr < self.tpr < 1 or not 0.5 <= self.auc < 1:
             raise InvalidInput("tolerances need 0 < fpr < tpr < 1 and an AUC from 0.5 to below 1")
+        if not 0 < self.low_fpr < self.low_tpr < 1 or not 0 <= self.excess_risk < 1:
+            raise InvalidInput("tolerances need 0 < low_fpr < low_tpr < 1 and an excess risk from 0 to below 1")
         if not 0 <= self.exact_match_excess < 1 or not 0 <= self.near_match_excess < 1:
             raise InvalidInput("a tolerated match excess must be at least 0 and below 1")
 
@@ -70,15 +82,22 @@ class Tolerances:
                 return self.auc
             case Statistic.TPR_AT_FPR:
                 return self.tpr
+            case Statistic.TPR_AT_LOW_FPR:
+                return self.low_tpr
             case Statistic.EXACT_MATCH_EXCESS:
                 return self.exact_match_excess
             case Statistic.NEAR_MATCH_EXCESS:
                 return self.near_match_excess
+            case Statistic.EXCESS_RISK:
+                return self.excess_risk
             case _:
                 assert_never(statistic)
 
 
 DEFAULT_TOLERANCES = Tolerances()
+
+EVERYONE = "everyone"
+"""The stratum of all targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,8 @@ class AttackResult:
             correction, with probability 80 %.
         members: number of members.
         controls: number of controls.
+        variant: label of the variant of a family, made of public names; empty for an attack without variants.
+        stratum: which people were compared.
     """
 
     attack: str
@@ -109,6 +130,8 @@ class AttackResult:
     smallest_detectable: float
     members: int
     controls: int
+    variant: str = ""
+    stratum: str = EVERYONE
 
     @property
     def reading(self) -> Reading:

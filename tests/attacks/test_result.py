@@ -57,6 +57,8 @@ def test_every_statistic_has_a_limit() -> None:
         Statistic.TPR_AT_FPR: 0.03,
         Statistic.EXACT_MATCH_EXCESS: 0.002,
         Statistic.NEAR_MATCH_EXCESS: 0.02,
+        Statistic.TPR_AT_LOW_FPR: 0.005,
+        Statistic.EXCESS_RISK: 0.05,
     }
 
 
@@ -70,6 +72,9 @@ def test_every_statistic_has_a_limit() -> None:
         {"auc": 1},
         {"exact_match_excess": -0.1},
         {"near_match_excess": 1},
+        {"low_fpr": 0.005},
+        {"low_tpr": 1},
+        {"excess_risk": 1},
     ],
 )
 def test_limits_that_cannot_be_kept_or_broken_are_refused(limits: dict[str, float]) -> None:
