@@ -15,6 +15,7 @@ from dpsynth.certification.canaries import CanaryPlan
 from dpsynth.certification.certificate import Override, assess
 from dpsynth.certification.checkpoint import CheckpointFolder, ReleaseOrder
 from dpsynth.certification.facts import facts_of
+from dpsynth.certification.negative_control import negative_controls
 from dpsynth.certification.policy import Policy
 from dpsynth.certification.withheld import WithheldRelease, advice_on_withheld, withhold
 from dpsynth.curator import Curator
@@ -99,13 +100,22 @@ class ReleaseJob:
             bars = model.error_bars(judged.table, rng=rng)
             advance(1)
 
+        controls = negative_controls(judged.table)
         findings = internal_audit(curator, judged.table, policy, rng=rng)
         write_internal_report(internal, findings, release_folder=folder, render=render_internal_report)
         model.save(internal / "model")
         with phase("certify", 1):
             facts = facts_of(curator, self.maker, model, claim=self.budget, ledger=self.ledger, error_bars=bars)
             now = datetime.now(UTC)
-            certificate = assess(facts, judged, policy, issued_at=now, table_file=order.table, override=self.override)
+            certificate = assess(
+                facts,
+                judged,
+                policy,
+                issued_at=now,
+                table_file=order.table,
+                override=self.override,
+                negative_controls=controls,
+            )
         made = WithheldRelease(judged.table, certificate, tuple(dict(line) for line in facts.ledger_extract))
         if not certificate.exportable:
             withhold(internal / "withheld", made)

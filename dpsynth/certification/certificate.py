@@ -22,6 +22,7 @@ from dpsynth.certification.document import SCHEMA_VERSION, ArtefactsSection, Cer
 from dpsynth.certification.facts import ReleaseFacts
 from dpsynth.certification.layout import TABLES
 from dpsynth.certification.limits import LIMITS, UNPROTECTED_QUANTITIES
+from dpsynth.certification.negative_control import NegativeControls
 from dpsynth.certification.policy import Check, Policy, Verdict
 from dpsynth.certification.utility import utility_of
 from dpsynth.errors import BundleError, CertificationRefused, InvalidInput
@@ -96,6 +97,7 @@ def assess(
     table_file: str = TABLES[0],
     override: Override | None = None,
     software: Mapping[str, str] | None = None,
+    negative_controls: NegativeControls | None = None,
 ) -> Certificate:
     """Return the certificate of a release whatever its verdict; see `certify`."""
     if issued_at.tzinfo is None:
@@ -122,6 +124,7 @@ def assess(
             schema_sha256=table.schema.digest,
         ),
         canaries=sections.canaries_section(judged.evidence),
+        negative_controls=None if negative_controls is None else negative_controls.section(),
         policy=policy.name,
         checks=sections.check_sections(checks),
         utility=utility_of(table, facts.marginals),
@@ -144,6 +147,7 @@ def certify(
     table_file: str = TABLES[0],
     override: Override | None = None,
     software: Mapping[str, str] | None = None,
+    negative_controls: NegativeControls | None = None,
 ) -> Certificate:
     """Return the certificate of a release that may leave.
 
@@ -155,6 +159,7 @@ def certify(
         table_file: name that the table will have in the release folder.
         override: a person's decision to export whatever the verdict is; recorded even if it was not needed.
         software: versions to record; those that run now if None.
+        negative_controls: what the attack suite says about planted leaks.
 
     Raises:
         AccountantsDisagree: the charges cost more than was claimed, or two accountants contradict each other.
@@ -164,7 +169,14 @@ def certify(
     Privacy: nothing is charged; every argument is public or was charged before.
     """
     certificate = assess(
-        facts, judged, policy, issued_at=issued_at, table_file=table_file, override=override, software=software
+        facts,
+        judged,
+        policy,
+        issued_at=issued_at,
+        table_file=table_file,
+        override=override,
+        software=software,
+        negative_controls=negative_controls,
     )
     if not certificate.exportable:
         raise CertificationRefused(certificate.verdict.value, certificate.reasons)

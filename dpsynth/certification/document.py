@@ -271,6 +271,36 @@ class AttemptSection(Section):
     """The budget that it asked for."""
 
 
+class NegativeControlSection(Section):
+    """One release that was made from rows of this table to see what the attack suite says about it."""
+
+    release: str
+    """Name of the leaky twin, or "honest draw"."""
+    description: str
+    """What it is."""
+    reading: Outcome
+    """What the suite said."""
+    found_by: tuple[str, ...]
+    """Attacks that fail it."""
+    met: bool
+    """Whether the suite said what it should: FAIL of every leaky twin, anything else of the honest draw."""
+
+
+class NegativeControlsSection(Section):
+    """Whether the attack suite can find leaks in a table like this one; a function of the table, and no verdict."""
+
+    rows: Count
+    """Rows of this table that stand in for members, as many for controls, and as many for an honest release."""
+    attacks: tuple[str, ...]
+    """The attacks of the suite."""
+    releases: tuple[NegativeControlSection, ...]
+    """Leaky twins, which must fail, and an honest draw, which must not; empty where the table has too few rows."""
+    effective: bool
+    """Whether all of them were met. It is a statement about the suite, not about the table."""
+    statement: str
+    """What that means."""
+
+
 class OverrideSection(Section):
     """A person decided to export in spite of the verdict."""
 
@@ -282,6 +312,8 @@ class OverrideSection(Section):
 
 class CertificateDocument(Section):
     """Certificate of one synthetic table: what was promised, charged and checked, and what is not covered."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"negative_controls"})
 
     schema_version: Literal["1"]
     """Version of this document's form."""
@@ -300,6 +332,8 @@ class CertificateDocument(Section):
     generator: GeneratorSection
     artefacts: ArtefactsSection
     canaries: CanariesSection
+    negative_controls: NegativeControlsSection | None = None
+    """Whether the attack suite can find leaks in a table like this one. Absent if made before there were any."""
     policy: str
     """Name of the policy whose checks follow."""
     checks: tuple[CheckSection, ...]

@@ -24,6 +24,7 @@ from dpsynth.certification.artefacts import digest_of_file
 from dpsynth.certification.certificate import Certificate
 from dpsynth.certification.checks import CHECK_NAMES
 from dpsynth.certification.limits import LIMITS
+from dpsynth.certification.negative_control import problem_of
 from dpsynth.certification.policy import Verdict
 from dpsynth.certification.released_table import problems_of_table
 from dpsynth.certification.sections import accountants_section
@@ -97,6 +98,7 @@ def verify_release(folder: Path, *, public_key: Path | None = None) -> Verificat
         ("verdict", release.check_verdict),
         ("schema", release.check_schema),
         ("table", release.check_table),
+        ("negative controls", release.check_negative_controls),
         ("ledger", release.check_ledger),
         ("charges", release.check_charges),
         ("plan", release.check_plan),
@@ -279,6 +281,16 @@ class _Release:
         if problems:
             raise _Refuted("; ".join(problems))
         return f"the table that the certificate is about: {document.scope.rows} rows, every cell in its declared domain"
+
+    def check_negative_controls(self) -> str:
+        document = self._certificate.document
+        section = document.negative_controls
+        if section is None:
+            return "the certificate says nothing about them"
+        problem = problem_of(section, document.scope.rows)
+        if problem is not None:
+            raise _Refuted(problem)
+        return f"{'effective' if section.effective else 'ineffective'}: {section.statement}"
 
     def check_ledger(self) -> str:
         stated = self._certificate.document.ledger
