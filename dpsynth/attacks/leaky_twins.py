@@ -82,7 +82,9 @@ def noisy_copy(rows: Codes, schema: CodedSchema, *, jitter: float, flips: float,
         plain, rank = _plain_codes(column)
         cells = noisy[:, place]
         if column.is_ordered:
-            moved = np.round(rank[cells] + jitter * (plain.size - 1) * rng.normal(size=len(rows))).astype(np.int64)
+            # A code stands for a range: where in it a number lies decides whether it leaves it.
+            exact = rank[cells] + rng.random(len(rows)) + jitter * plain.size * rng.normal(size=len(rows))
+            moved = np.floor(exact).astype(np.int64)
             inside = plain[np.clip(moved, 0, plain.size - 1)]
             noisy[:, place] = np.where(rank[cells] >= 0, inside, cells)
         else:

@@ -151,6 +151,8 @@ def control_suite(
     if rows < FEWEST_ROWS:
         return NegativeControls(rows, attacks, ())
 
+    names = [column.name for column in schema.columns]
+
     def judged(
         name: str, own: NDArray[np.int32], others: NDArray[np.int32], release: NDArray[np.integer]
     ) -> NegativeControl:
@@ -161,6 +163,7 @@ def control_suite(
             Records.from_codes(release, schema),
             unseen.take(np.empty(0, dtype=np.intp)),
             rng=rng,
+            names=names,
             confidence=confidence,
         )
         failing = {result.attack for result in results if result.reading is Reading.FAIL}

@@ -38,7 +38,7 @@ from tests.certification.made_releases import (
     table_of,
 )
 
-ROWS = 900
+ROWS = 600
 
 TINY = Schema.from_text(
     """

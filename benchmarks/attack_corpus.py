@@ -1,0 +1,213 @@
+"""What the attack suite and the canary gate say about releases that are known to leak, and about some that do not.
+
+Run from the root of the project: `python -m benchmarks.attack_corpus [--rows N] [--draws N] [--tables NAME ...]
+[--json FILE]`. Every table gives members, controls, a reference and fresh rows, disjoint. Leaky twins of the members
+must fail under the suite; leaky twins of members with planted canaries must fail the gate; fresh rows, independent
+columns, noise and rows of another population must not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.attack_tables import ATTACK_TABLES, AttackTable, Codes, attack_table, missing_file
+from benchmarks.surroundings import source_version, surroundings
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.attacks.leaky_twins import LEAKY_TWINS, LeakSource
+from dpsynth.attacks.records import Records
+from dpsynth.attacks.result import AttackResult, Reading, overall_reading
+from dpsynth.attacks.suite import run_suite
+from dpsynth.certification.canaries import draw_canaries
+from dpsynth.certification.canary_evidence import CanaryEvidence
+from dpsynth.certification.policy import default_policy
+from dpsynth.randomness import SeededNoise
+from dpsynth.schema.table import SyntheticTable
+
+CLAIM = PrivacyBudget("1", "1e-6")
+GATE_MUST_FAIL = (
+    "copy", "bootstrap", "noisy-copy", "noisier-copy", "smote", "centroids", "row-swap", "copied-tenth",
+)  # fmt: skip
+"""Twins that planted canaries are expected to give away; rarer copying escapes them."""
+
+EXPECTED_MISS = "few-noisy-outliers"
+"""What only a targeted attack finds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One release and what was said about it.
+
+    Attributes:
+        table: name of the table.
+        release: name of the leaky twin, or of the honest release.
+        judge: `suite` or `gate`.
+        rows: members, controls and reference rows, each.
+        said: PASS, FAIL or INCONCLUSIVE.
+        found_by: attacks that fail it.
+        smallest_p: smallest p-value after Holm; of the gate, the p-value of the claim.
+        seconds: processor time.
+    """
+
+    table: str
+    release: str
+    judge: str
+    rows: int
+    said: str
+    found_by: tuple[str, ...]
+    smallest_p: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class People:
+    """Disjoint samples of one table.
+
+    Attributes:
+        table: where they are from.
+        members: trained on.
+        controls: not trained on.
+        reference: neither.
+        fresh: rows of an honest release.
+    """
+
+    table: AttackTable
+    members: Codes
+    controls: Codes
+    reference: Codes
+    fresh: Codes
+
+    @classmethod
+    def of(cls, table: AttackTable, rows: int, seed: int) -> People:
+        """Return samples of up to `rows` rows each."""
+        return cls(table, *table.parts(rows, seed))
+
+    def leak(self, twin: str, seed: int) -> Codes:
+        """Return the release of a leaky twin of the members."""
+        source = LeakSource(self.members, self.fresh, self.table.schema)
+        return LEAKY_TWINS[twin].make(source, np.random.default_rng([seed, 1])).astype(np.int32)
+
+    def suite(self, release: Codes, seed: int) -> tuple[AttackResult, ...]:
+        """Return what the attacks say about a release."""
+        schema = self.table.schema
+        tables = (Records.from_codes(rows, schema) for rows in (self.members, self.controls, release, self.reference))
+        names = [column.name for column in schema.columns]
+        return run_suite(*tables, rng=np.random.default_rng([seed, 2]), names=names)
+
+    def gate(self, twin: str, seed: int) -> CanaryEvidence:
+        """Return what canaries say about a generator that leaks like the twin, with canaries among its members."""
+        schema, policy = self.table.schema, default_policy()
+        canaries = draw_canaries(schema, policy, CLAIM, rng=np.random.default_rng([seed, 3]), noise=SeededNoise(seed))
+        trained = np.concatenate([self.members, canaries.included_rows])
+        source = LeakSource(trained, self.fresh, schema)
+        release = LEAKY_TWINS[twin].make(source, np.random.default_rng([seed, 4])).astype(np.int32)
+        return canaries.judge(SyntheticTable(schema, release, spread_seed=0), CLAIM, policy).evidence
+
+
+def independent_columns(people: People, seed: int) -> Codes:
+    """Return the members after every column was put in an order of its own."""
+    rng = np.random.default_rng([seed, 5])
+    return np.stack([rng.permutation(column) for column in people.members.T], axis=1)
+
+
+def uniform_rows(people: People, seed: int) -> Codes:
+    """Return rows of noise: every code of every column equally often."""
+    rng = np.random.default_rng([seed, 6])
+    return np.stack([rng.integers(size, size=len(people.members)) for size in people.table.schema.domain.sizes], axis=1)
+
+
+def shifted_population(people: People, seed: int) -> Codes:
+    """Return fresh rows of another population: far from members and controls alike."""
+    rng = np.random.default_rng([seed, 7])
+    shifted = people.fresh.copy()
+    for place, size in enumerate(people.table.schema.domain.sizes):
+        moved = rng.random(len(shifted)) < 0.5
+        shifted[moved, place] = rng.integers(size, size=int(moved.sum()))
+    return shifted
+
+
+def fresh_draw(people: People, seed: int) -> Codes:
+    """Return rows that nobody was trained on."""
+    del seed
+    return people.fresh
+
+
+HONEST = {
+    "fresh draw": fresh_draw,
+    "independent columns": independent_columns,
+    "uniform noise": uniform_rows,
+    "shifted population": shifted_population,
+}
+"""Releases that must not fail, from people and a seed."""
+
+
+def judged(table: str, release: str, people: People, codes: Codes, seed: int) -> Outcome:
+    """Return what the suite says about one release, and how long it took."""
+    start = time.process_time()
+    results = people.suite(codes, seed)
+    return Outcome(
+        table=table,
+        release=release,
+        judge="suite",
+        rows=len(people.members),
+        said=overall_reading(results).value,
+        found_by=tuple(dict.fromkeys(result.attack for result in results if result.reading is Reading.FAIL)),
+        smallest_p=min(result.adjusted_p_value for result in results),
+        seconds=round(time.process_time() - start, 2),
+    )
+
+
+def outcomes(tables: list[str], rows: int, draws: int, seed: int) -> Iterator[Outcome]:
+    """Yield what is said about every release of every table, then about further fresh draws of a few rows."""
+    for name in tables:
+        people = People.of(attack_table(name), rows, seed)
+        for twin in LEAKY_TWINS:
+            yield judged(name, twin, people, people.leak(twin, seed), seed)
+        for release, make in HONEST.items():
+            yield judged(name, release, people, make(people, seed).astype(np.int32), seed)
+        for twin in GATE_MUST_FAIL:
+            start = time.process_time()
+            evidence = people.gate(twin, seed)
+            said, p_value = evidence.verdict.value, 1.0 if evidence.p_value is None else evidence.p_value
+            seconds = round(time.process_time() - start, 2)
+            yield Outcome(name, twin, "gate", len(people.members), said, (), p_value, seconds)
+    for draw in range(draws):
+        name = tables[draw % len(tables)]
+        people = People.of(attack_table(name), 200, seed=1_000 + draw)
+        yield judged(name, "one of many fresh draws", people, people.fresh, seed + draw)
+
+
+def main() -> None:
+    """Write every outcome to the terminal, and all of them to a file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.attack_corpus", description=__doc__)
+    parser.add_argument("--rows", type=int, default=2_000)
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tables", nargs="+", choices=ATTACK_TABLES, default=list(ATTACK_TABLES))
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    there = [name for name in given.tables if missing_file(name.partition("-")[0]) is None]
+    made = []
+    for outcome in outcomes(there, given.rows, given.draws, given.seed):
+        made.append(asdict(outcome))
+        found = ", ".join(outcome.found_by)
+        sys.stdout.write(
+            f"{outcome.table:18s} {outcome.judge:6s} {outcome.release:24s} {outcome.said:13s} "
+            f"{outcome.smallest_p:8.2g} {outcome.seconds:6.1f} s  {found}\n"
+        )
+        sys.stdout.flush()
+    if given.json is not None:
+        content = {"version": source_version(), "surroundings": surroundings(), "outcomes": made}
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        given.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
