@@ -161,5 +161,21 @@ class CountingAttack(Protocol):
         """
 
 
-AnyAttack = Attack | AttackFamily | CountingAttack
+@runtime_checkable
+class MetaAttack(Protocol):
+    """An attack on the scores of all others. It learns from some people who is a member and accuses other people."""
+
+    def blend(
+        self, features: NDArray[np.float64], is_member: NDArray[np.bool_], *, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Return one finite score per person, shape (people,), from a model that never saw that person's label.
+
+        Args:
+            features: scores of the other attacks, shape (people, scores); higher means more likely a member.
+            is_member: shape (people,).
+            rng: the only randomness.
+        """
+
+
+AnyAttack = Attack | AttackFamily | CountingAttack | MetaAttack
 """What an entry of the registry may load."""

@@ -62,6 +62,7 @@ def smallest_detectable_auc(members: int, controls: int, *, significance: float,
     return min(1.0, 0.5 + float(scipy.special.ndtri(1 - significance) + scipy.special.ndtri(power)) * deviation)
 
 
+@lru_cache(maxsize=64)
 def rows_to_decide(*, fpr: float, tolerance: float, confidence: float = 0.95, power: float = 0.9) -> int:
     """Return how many members and as many controls let a safe release pass the TPR limit with probability `power`.
 

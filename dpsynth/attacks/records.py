@@ -102,7 +102,7 @@ class Records:
             cells = table[:, place]
             if cells.size and (cells.min() < 0 or cells.max() >= column.size):
                 raise InvalidInput(f"column {place} of the code table holds a code that its schema does not have")
-            values[:, place] = _levels(column)[cells]
+            values[:, place] = level_values(column)[cells]
         return cls(values, np.array([column.is_ordered for column in columns], dtype=np.bool_))
 
     def __len__(self) -> int:
@@ -134,8 +134,8 @@ def require_same_columns(first: Records, second: Records) -> None:
         raise InvalidInput("records can only be compared when they have the same columns in the same order")
 
 
-def _levels(column: CodedColumn) -> NDArray[np.float64]:
-    """Return the value of each code, shape (size,)."""
+def level_values(column: CodedColumn) -> NDArray[np.float64]:
+    """Return the value that records hold for each code of a column, shape (size,)."""
     levels = np.arange(column.size, dtype=np.float64)
     if not column.is_ordered:
         return levels

@@ -7,12 +7,14 @@ Results computed from real records are exact functions of them: they are confide
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
 from dpsynth.attacks.bounds import Interval
 from dpsynth.errors import InvalidInput
+
+_ALMOST_ONE = 0.999
 
 
 class Statistic(Enum):
@@ -28,6 +30,24 @@ class Statistic(Enum):
     NEAR_MATCH_EXCESS = "near match excess"
     EXCESS_RISK = "excess risk"
     """(p - c) / (1 - c) for success rates p among members and c among controls: 0 is what the population explains."""
+
+    @property
+    def unit(self) -> str:
+        """What the number counts."""
+        return _UNITS[self]
+
+
+_UNITS = {
+    Statistic.AUC: "probability that a random member scores above a random control",
+    Statistic.TPR_AT_FPR: "share of the members",
+    Statistic.TPR_AT_LOW_FPR: "share of the members",
+    Statistic.EXACT_MATCH_EXCESS: "share of the members minus share of the controls",
+    Statistic.NEAR_MATCH_EXCESS: "share of the members minus share of the controls",
+    Statistic.EXCESS_RISK: "share of what fails without membership",
+}
+
+DIRECTION = "lower is safer"
+"""Of every statistic."""
 
 
 class Reading(Enum):
@@ -75,6 +95,18 @@ class Tolerances:
         if not 0 <= self.exact_match_excess < 1 or not 0 <= self.near_match_excess < 1:
             raise InvalidInput("a tolerated match excess must be at least 0 and below 1")
 
+    def widened(self, slack: float) -> Tolerances:
+        """Return limits that are `slack` times as far from no risk, at the same false-positive rates."""
+        return replace(
+            self,
+            tpr=min(slack * self.tpr, _ALMOST_ONE),
+            low_tpr=min(slack * self.low_tpr, _ALMOST_ONE),
+            auc=min(0.5 + slack * (self.auc - 0.5), _ALMOST_ONE),
+            exact_match_excess=min(slack * self.exact_match_excess, _ALMOST_ONE),
+            near_match_excess=min(slack * self.near_match_excess, _ALMOST_ONE),
+            excess_risk=min(slack * self.excess_risk, _ALMOST_ONE),
+        )
+
     def limit(self, statistic: Statistic) -> float:
         """Return the limit of one statistic."""
         match statistic:
@@ -118,6 +150,9 @@ class AttackResult:
         controls: number of controls.
         variant: label of the variant of a family, made of public names; empty for an attack without variants.
         stratum: which people were compared.
+        control_value: the same rate among controls: fixed by the threshold, or observed; 0.5 for an AUC.
+        decisive: whether so many rows would let a release without any risk pass. A small stratum that cannot pass is
+            searched for alarms only, and does not keep the others from passing.
     """
 
     attack: str
@@ -132,6 +167,8 @@ class AttackResult:
     controls: int
     variant: str = ""
     stratum: str = EVERYONE
+    control_value: float = 0.5
+    decisive: bool = True
 
     @property
     def reading(self) -> Reading:
@@ -139,6 +176,38 @@ class AttackResult:
         if self.adjusted_p_value <= self.significance and self.interval.lower > self.tolerance:
             return Reading.FAIL
         return Reading.PASS if self.interval.upper <= self.tolerance else Reading.INCONCLUSIVE
+
+    @property
+    def neutral_value(self) -> float:
+        """What the statistic is where nothing leaks."""
+        if self.statistic is Statistic.AUC:
+            return 0.5
+        return self.control_value if self.statistic in (Statistic.TPR_AT_FPR, Statistic.TPR_AT_LOW_FPR) else 0.0
+
+    @property
+    def sentence(self) -> str:
+        """The number in words: what it counts, among controls too, between which bounds, and how it reads."""
+        found = self.interval
+        values = (found.estimate, found.lower, found.upper, self.tolerance, self.neutral_value, self.control_value)
+        number, lower, upper, limit, neutral, control = (
+            f"{value:.3f}" if self.statistic is Statistic.AUC else f"{100 * value:.3g} %" for value in values
+        )
+        match self.statistic:
+            case Statistic.AUC:
+                what = f"A random member scores above a random control with probability {number}"
+            case Statistic.TPR_AT_FPR | Statistic.TPR_AT_LOW_FPR:
+                what = f"A threshold that accuses {control} of the controls finds {number} of the members"
+            case Statistic.EXACT_MATCH_EXCESS | Statistic.NEAR_MATCH_EXCESS:
+                what = f"The share of members with a match is {number} above that of the controls, {control}"
+            case Statistic.EXCESS_RISK:
+                what = f"Controls are hit at a rate of {control}; of what fails there, {number} succeeds on members"
+            case _:
+                assert_never(self.statistic)
+        whom = "" if self.stratum == EVERYONE else f", among '{self.stratum}'"
+        return (
+            f"{what}{whom}: between {lower} and {upper}, each bound with {100 * found.confidence:.3g} % confidence; "
+            f"{neutral} if nothing leaks, {DIRECTION}, limit {limit}: {self.reading.value}."
+        )
 
     @property
     def power_statement(self) -> str:
@@ -150,8 +219,9 @@ class AttackResult:
 
 
 def overall_reading(results: Iterable[AttackResult]) -> Reading:
-    """Return FAIL if any result fails, PASS if there are results and all pass, else INCONCLUSIVE."""
-    readings = [result.reading for result in results]
-    if Reading.FAIL in readings:
+    """Return FAIL if any result fails, PASS if there are decisive results and all of those pass, else INCONCLUSIVE."""
+    results = tuple(results)
+    if any(result.reading is Reading.FAIL for result in results):
         return Reading.FAIL
-    return Reading.PASS if readings and set(readings) == {Reading.PASS} else Reading.INCONCLUSIVE
+    readings = {result.reading for result in results if result.decisive}
+    return Reading.PASS if readings == {Reading.PASS} else Reading.INCONCLUSIVE

@@ -10,26 +10,37 @@ Privacy: results are computed from real records without noise. They are confiden
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.attacks.base import AttackFamily, CountingAttack, Trials
-from dpsynth.attacks.distance import remembered_distances
-from dpsynth.attacks.evidence import score_evidence, trial_evidence
-from dpsynth.attacks.power import rows_to_decide, smallest_detectable_auc, smallest_detectable_rate
-from dpsynth.attacks.ranking import Evidence
+from dpsynth.attacks.base import Attack, AttackFamily, CountingAttack, MetaAttack
+from dpsynth.attacks.canonical_form import canonical_form
+from dpsynth.attacks.distance import nearest_distances, remembered_distances
+from dpsynth.attacks.exposed_rows import ExposedRows, exposed_rows
+from dpsynth.attacks.findings import DistanceHistogram, RocCurve, StratumSize, SuiteFindings
+from dpsynth.attacks.hypotheses import Hypothesis, counted, enough_for_low_rates, hypothesis, judged, strongest
 from dpsynth.attacks.records import Records
 from dpsynth.attacks.registry import ATTACKS, AttackEntry, attack_entry
 from dpsynth.attacks.result import DEFAULT_TOLERANCES, AttackResult, Statistic, Tolerances
-from dpsynth.attacks.significance import holm_adjusted
+from dpsynth.attacks.strata import DeclaredGroup, Stratum, strata_of
 from dpsynth.errors import AttackFailed, InvalidInput
 from dpsynth.progress import phase
 
 SMALLEST_REFERENCE = 100
 """With fewer reference rows than this, half of the controls join the reference."""
+
+EXPOSURE_SCORE = "nearest-neighbour-ratio"
+"""The attack whose score lists exposed rows, chosen before any row is seen."""
+
+_PART_OF_A_STRATUM = 4
+"""An attack on a part of the targets takes this fraction of that part from each further stratum."""
+
+_Scores = NDArray[np.float64]
+_Mask = NDArray[np.bool_]
 
 
 def run_suite(
@@ -40,10 +51,39 @@ def run_suite(
     *,
     rng: np.random.Generator,
     names: Sequence[str] | None = None,
+    groups: Sequence[DeclaredGroup] = (),
     attacks: Sequence[str] = tuple(ATTACKS),
     tolerances: Tolerances = DEFAULT_TOLERANCES,
     confidence: float = 0.95,
 ) -> tuple[AttackResult, ...]:
+    """Return the results of `attack_release` alone, one per attack, variant, stratum and statistic."""
+    return attack_release(
+        members,
+        controls,
+        synthetic,
+        reference,
+        rng=rng,
+        names=names,
+        groups=groups,
+        attacks=attacks,
+        tolerances=tolerances,
+        confidence=confidence,
+    ).results
+
+
+def attack_release(
+    members: Records,
+    controls: Records,
+    synthetic: Records,
+    reference: Records,
+    *,
+    rng: np.random.Generator,
+    names: Sequence[str] | None = None,
+    groups: Sequence[DeclaredGroup] = (),
+    attacks: Sequence[str] = tuple(ATTACKS),
+    tolerances: Tolerances = DEFAULT_TOLERANCES,
+    confidence: float = 0.95,
+) -> SuiteFindings:
     """Attack one release and weigh the evidence.
 
     Members and controls must be exchangeable before training: dealt by coins that nobody looked at. The reference must
@@ -57,44 +97,63 @@ def run_suite(
         reference: further rows of the same population, or none.
         rng: all randomness of the suite. What one attack draws does not depend on which others run.
         names: the public name of each column, for the labels of variants; numbers by default.
-        attacks: names in the registry.
+        groups: people to be looked at on their own, by public values of one column.
+        attacks: names in the registry; those that blend the scores of others run last.
         tolerances: limits for the readings.
         confidence: of each bound; one minus it is the significance of the whole suite.
 
-    Returns:
-        one result per attack, variant and statistic, in the order of `attacks`.
-
     Raises:
-        InvalidInput: for an unknown attack, or tables of different columns.
+        InvalidInput: for an unknown attack, tables of different columns, or names or groups that do not fit them.
+        AttackFailed: an attack gave scores that mean nothing.
     """
     entries = [attack_entry(name) for name in attacks]
-    names = [f"column {place + 1}" for place in range(members.width)] if names is None else list(names)
-    if len(names) != members.width:
-        raise InvalidInput("the suite needs one name per column")
-    split_rng, order_rng, seed_rng = rng.spawn(3)
-    if len(reference) < SMALLEST_REFERENCE:
-        controls, reference = _share_controls(controls, reference, split_rng)
-    scene = _Scene.of(members, controls, synthetic, reference, names, order_rng)
-    seed = int(seed_rng.integers(2**63))
-    findings: list[_Finding] = []
+    names = tuple(f"column {place + 1}" for place in range(members.width)) if names is None else tuple(names)
+    if len(names) != members.width or not all(0 <= group.column < members.width for group in groups):
+        raise InvalidInput("the suite needs one name per column, and groups by columns that exist")
     with remembered_distances(), phase("attacks", len(entries)) as advance:
-        for entry in entries:
-            findings += _weigh(entry, scene, tolerances, confidence, seed)
+        suite = _Suite.of(members, controls, synthetic, reference, names, groups, rng, tolerances, confidence)
+        hypotheses: list[Hypothesis] = []
+        rankings: dict[str, dict[str, _Scores]] = {}
+        loaded = [(entry, entry.load()) for entry in entries]
+        for entry, attack in sorted(loaded, key=lambda pair: isinstance(pair[1], MetaAttack)):
+            if isinstance(attack, CountingAttack):
+                hypotheses += suite.counted(entry, attack)
+            else:
+                asked = suite.asked(entry)
+                variants = suite.scores(entry, attack, asked, rankings)
+                hypotheses += suite.compared(entry, variants, asked)
+                if Statistic.AUC in entry.statistics and variants and entry.most_targets is None:
+                    rankings[entry.name] = variants
             advance(1)
-    return _results(findings, tolerances, significance=1 - confidence)
+        results, untested = judged(hypotheses, confidence=confidence)
+        return SuiteFindings(
+            results=results,
+            strata=suite.sizes(),
+            untested=untested,
+            exposed=suite.exposed(rankings),
+            curves=suite.curves(rankings),
+            distances=suite.distances(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Scene:
-    """One release, with its people in an order that says nothing about who is who."""
+class _Suite:
+    """One release and the people in question, in an order that depends on what their rows hold and on nothing else."""
 
     members: Records
     controls: Records
     synthetic: Records
     reference: Records
-    names: Sequence[str]
+    names: tuple[str, ...]
     targets: Records
-    order: NDArray[np.intp]
+    """Members and controls, in random order."""
+    people: NDArray[np.intp]
+    """Which person each target is: first the members, then the controls."""
+    strata: tuple[Stratum, ...]
+    """Over the targets."""
+    seed: int
+    tolerances: Tolerances
+    confidence: float
 
     @classmethod
     def of(
@@ -103,143 +162,193 @@ class _Scene:
         controls: Records,
         synthetic: Records,
         reference: Records,
-        names: Sequence[str],
+        names: tuple[str, ...],
+        groups: Sequence[DeclaredGroup],
         rng: np.random.Generator,
-    ) -> _Scene:
-        people = members.followed_by(controls)
-        order = rng.permutation(len(people))
-        return cls(members, controls, synthetic, reference, names, people.take(order), order)
-
-    def dealt(self, shuffled: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the scores of members and of controls from those of the targets."""
-        scores = np.empty(len(self.order))
-        scores[self.order] = shuffled
-        return scores[: len(self.members)], scores[len(self.members) :]
-
-
-@dataclass(frozen=True, slots=True)
-class _Finding:
-    attack: str
-    variant: str
-    statistic: Statistic
-    evidence: Evidence
-    members: int
-    controls: int
-    weight: float
-
-
-def _share_controls(controls: Records, reference: Records, rng: np.random.Generator) -> tuple[Records, Records]:
-    """Return the controls that stay and the reference with the others; the order of the controls has no effect."""
-    in_order = controls.take(np.lexsort(controls.values.T[::-1]))
-    dealt = rng.permutation(len(controls))
-    half = len(controls) // 2
-    return in_order.take(dealt[half:]), reference.followed_by(in_order.take(dealt[:half]))
-
-
-def _rng_for(seed: int, attack: str, purpose: str) -> np.random.Generator:
-    """Return randomness that depends on the run, the attack and the purpose, and on no other attack."""
-    digest = hashlib.sha256(f"{attack}/{purpose}".encode()).digest()
-    return np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
-
-
-def _weigh(
-    entry: AttackEntry, scene: _Scene, tolerances: Tolerances, confidence: float, seed: int
-) -> Iterable[_Finding]:
-    attack = entry.load()
-    rng = _rng_for(seed, entry.name, "attack")
-    tables = scene.synthetic, scene.reference
-    if isinstance(attack, CountingAttack):
-        counted = attack.count(scene.members, scene.controls, *tables, names=scene.names, rng=rng)
-        return _counted(entry, counted, confidence)
-    if isinstance(attack, AttackFamily):
-        variants = attack.scores(scene.targets, *tables, names=scene.names, rng=rng)
-    else:
-        variants = {"": attack.score(scene.targets, *tables, rng=rng)}
-    return _scored(entry, scene, variants, tolerances, confidence, seed)
-
-
-def _counted(entry: AttackEntry, counted: Sequence[Trials], confidence: float) -> Iterable[_Finding]:
-    for trials in counted:
-        for statistic in entry.statistics:
-            yield _Finding(
-                attack=entry.name,
-                variant=trials.label,
-                statistic=statistic,
-                evidence=trial_evidence(statistic, trials, confidence=confidence),
-                members=trials.member_trials,
-                controls=trials.control_trials,
-                weight=entry.weight / (len(counted) * len(entry.statistics)),
-            )
-
-
-def _scored(
-    entry: AttackEntry,
-    scene: _Scene,
-    variants: dict[str, NDArray[np.float64]],
-    tolerances: Tolerances,
-    confidence: float,
-    seed: int,
-) -> Iterable[_Finding]:
-    for variant, shuffled in variants.items():
-        if not np.isfinite(shuffled).all():
-            raise AttackFailed(f"attack '{entry.name}' gave a score that is not finite: its risk is unknown")
-        members, controls = scene.dealt(shuffled)
-        statistics = [one for one in entry.statistics if _can_decide(one, members.size, controls.size, tolerances)]
-        for statistic in statistics:
-            # The same coins for every variant: how variants are called or ordered then has no effect.
-            rng = _rng_for(seed, entry.name, statistic.name)
-            yield _Finding(
-                attack=entry.name,
-                variant=variant,
-                statistic=statistic,
-                evidence=score_evidence(
-                    statistic, members, controls, tolerances=tolerances, confidence=confidence, rng=rng
-                ),
-                members=len(members),
-                controls=len(controls),
-                weight=entry.weight / (len(variants) * len(statistics)),
-            )
-
-
-def _can_decide(statistic: Statistic, members: int, controls: int, tolerances: Tolerances) -> bool:
-    """Return whether enough rows are there for a hypothesis to be worth its share of the significance."""
-    if statistic is not Statistic.TPR_AT_LOW_FPR:
-        return True
-    return min(members, controls) >= rows_to_decide(fpr=tolerances.low_fpr, tolerance=tolerances.low_tpr)
-
-
-def _results(findings: Sequence[_Finding], tolerances: Tolerances, *, significance: float) -> tuple[AttackResult, ...]:
-    weights = [finding.weight for finding in findings]
-    adjusted = holm_adjusted([finding.evidence.p_value for finding in findings], weights)
-    return tuple(
-        AttackResult(
-            attack=finding.attack,
-            statistic=finding.statistic,
-            interval=finding.evidence.interval,
-            tolerance=tolerances.limit(finding.statistic),
-            p_value=finding.evidence.p_value,
-            adjusted_p_value=corrected,
-            significance=significance,
-            smallest_detectable=_smallest_detectable(finding, significance * finding.weight / sum(weights)),
-            members=finding.members,
-            controls=finding.controls,
-            variant=finding.variant,
+        tolerances: Tolerances,
+        confidence: float,
+    ) -> _Suite:
+        split_rng, order_rng, seed_rng = rng.spawn(3)
+        everybody = members.followed_by(controls)
+        form = canonical_form(synthetic, everybody.followed_by(reference)).of(everybody)
+        content = np.zeros((len(everybody), 1)) if form is None else form.values
+        is_control = np.arange(len(everybody)) >= len(members)
+        if len(reference) < SMALLEST_REFERENCE:
+            placed = _by_content(content[is_control])
+            dealt = split_rng.permutation(len(controls))
+            kept, joining = np.sort(placed[dealt[len(controls) // 2 :]]), placed[dealt[: len(controls) // 2]]
+            reference = reference.followed_by(controls.take(joining))
+            controls = controls.take(kept)
+            left = np.concatenate([np.arange(len(members)), len(members) + kept])
+            everybody, content, is_control = everybody.take(left), content[left], is_control[left]
+        # Ties are rows that nothing tells apart; who is a member decides between them, and no score can see it.
+        people = _by_content(np.column_stack([content, is_control]))[order_rng.permutation(len(everybody))]
+        targets = everybody.take(people)
+        masks = {group.label: group.members_among(targets) for group in groups}
+        return cls(
+            members=members,
+            controls=controls,
+            synthetic=synthetic,
+            reference=reference,
+            names=names,
+            targets=targets,
+            people=people,
+            strata=strata_of(targets, reference, MappingProxyType(masks)),
+            seed=int(seed_rng.integers(2**63)),
+            tolerances=tolerances,
+            confidence=confidence,
         )
-        for finding, corrected in zip(findings, adjusted, strict=True)
-    )
 
+    @property
+    def is_member(self) -> _Mask:
+        return self.people < len(self.members)
 
-def _smallest_detectable(finding: _Finding, significance: float) -> float:
-    members, controls, natural_rate = finding.members, finding.controls, finding.evidence.control_value
-    match finding.statistic:
-        case Statistic.AUC:
-            return smallest_detectable_auc(members, controls, significance=significance)
-        case Statistic.TPR_AT_FPR | Statistic.TPR_AT_LOW_FPR:
-            # The threshold takes one half of the controls, the test compares with the other.
-            return smallest_detectable_rate(
-                members, controls - controls // 2, natural_rate=natural_rate, significance=significance
+    def rng_for(self, attack: str, purpose: str) -> np.random.Generator:
+        """Return randomness that depends on the run, the attack and the purpose, and on no other attack."""
+        digest = hashlib.sha256(f"{attack}/{purpose}".encode()).digest()
+        return np.random.default_rng([self.seed, int.from_bytes(digest[:8], "big")])
+
+    def asked(self, entry: AttackEntry) -> list[_Mask]:
+        """Return whom the attack is tried on in each stratum; the targets are in random order, so the first will do."""
+        if entry.most_targets is None:
+            return [stratum.people for stratum in self.strata]
+        chosen = []
+        for place, stratum in enumerate(self.strata):
+            most = entry.most_targets // (_PART_OF_A_STRATUM if place else 1)
+            mask = np.zeros(len(self.targets), dtype=np.bool_)
+            for side in (self.is_member, ~self.is_member):
+                mask[np.flatnonzero(stratum.people & side)[:most]] = True
+            chosen.append(mask)
+        return chosen
+
+    def scores(
+        self,
+        entry: AttackEntry,
+        attack: Attack | AttackFamily | MetaAttack,
+        asked: list[_Mask],
+        rankings: dict[str, dict[str, _Scores]],
+    ) -> dict[str, _Scores]:
+        """Return the scores of all variants, each of shape (targets,); zero where nobody asked."""
+        rng = self.rng_for(entry.name, "attack")
+        if isinstance(attack, MetaAttack):
+            features = [scores for variants in rankings.values() for scores in variants.values()]
+            if not features:
+                return {}
+            variants = {"": attack.blend(np.stack(features, axis=1), self.is_member, rng=rng)}
+            rows = np.arange(len(self.targets))
+        else:
+            rows = np.flatnonzero(np.any(asked, axis=0))
+            targets = self.targets if len(rows) == len(self.targets) else self.targets.take(rows)
+            if isinstance(attack, AttackFamily):
+                variants = attack.scores(targets, self.synthetic, self.reference, names=self.names, rng=rng)
+            else:
+                variants = {"": attack.score(targets, self.synthetic, self.reference, rng=rng)}
+        found = {}
+        for variant, scores in variants.items():
+            if scores.shape != rows.shape or not np.isfinite(scores).all():
+                raise AttackFailed(f"attack '{entry.name}' gave a score that is not finite: its risk is unknown")
+            found[variant] = np.zeros(len(self.targets))
+            found[variant][rows] = scores
+        return found
+
+    def counted(self, entry: AttackEntry, attack: CountingAttack) -> list[Hypothesis]:
+        """Return the hypotheses of an attack that makes trials."""
+        trials = attack.count(
+            self.members,
+            self.controls,
+            self.synthetic,
+            self.reference,
+            names=self.names,
+            rng=self.rng_for(entry.name, "attack"),
+        )
+        return [
+            counted(
+                entry.name,
+                one,
+                statistic,
+                limits=self.tolerances,
+                weight=entry.weight / (len(trials) * len(entry.statistics)),
+                confidence=self.confidence,
             )
-    rate = smallest_detectable_rate(members, controls, natural_rate=natural_rate, significance=significance)
-    if finding.statistic is Statistic.EXCESS_RISK:
-        return (rate - natural_rate) / (1 - natural_rate) if natural_rate < 1 else 1.0
-    return rate - natural_rate
+            for one in trials
+            for statistic in entry.statistics
+        ]
+
+    def compared(self, entry: AttackEntry, variants: dict[str, _Scores], asked: list[_Mask]) -> list[Hypothesis]:
+        """Return the hypotheses of an attack that scores targets: every variant in every stratum."""
+        found = []
+        shares = sum(stratum.weight for stratum in self.strata)
+        for stratum, mask in zip(self.strata, asked, strict=True):
+            members, controls = np.flatnonzero(mask & self.is_member), np.flatnonzero(mask & ~self.is_member)
+            limits = self.tolerances.widened(stratum.slack)
+            statistics = [
+                statistic
+                for statistic in entry.statistics
+                if statistic is not Statistic.TPR_AT_LOW_FPR
+                or enough_for_low_rates(members.size, controls.size, limits)
+            ]
+            weight = entry.weight * stratum.weight / shares / max(len(variants) * len(statistics), 1)
+            found += [
+                hypothesis(
+                    entry.name,
+                    variant,
+                    statistic,
+                    stratum.label,
+                    scores[members],
+                    scores[controls],
+                    limits=limits,
+                    weight=weight,
+                    confidence=self.confidence,
+                    # The same coins for every variant: how variants are called or ordered then has no effect.
+                    rng=self.rng_for(entry.name, statistic.name),
+                )
+                for variant, scores in variants.items()
+                for statistic in statistics
+            ]
+        return found
+
+    def sizes(self) -> tuple[StratumSize, ...]:
+        """Return how many people each stratum has."""
+        return tuple(
+            StratumSize(
+                stratum.label,
+                int((stratum.people & self.is_member).sum()),
+                int((stratum.people & ~self.is_member).sum()),
+                stratum.slack,
+            )
+            for stratum in self.strata
+        )
+
+    def exposed(self, rankings: dict[str, dict[str, _Scores]]) -> ExposedRows:
+        """Return the members that the release gives away, by their place in the table of members."""
+        scores = rankings.get(EXPOSURE_SCORE, {}).get("", np.zeros(len(self.targets)))
+        members, controls = self._sides(scores)
+        return exposed_rows(EXPOSURE_SCORE, members, controls)
+
+    def curves(self, rankings: dict[str, dict[str, _Scores]]) -> tuple[RocCurve, ...]:
+        """Return the curve of the strongest variant of each attack that ranks targets."""
+        curves = []
+        for attack, variants in rankings.items():
+            sides = {variant: self._sides(scores) for variant, scores in variants.items()}
+            best = strongest(sides)
+            curves.append(RocCurve.of(attack, best, *sides[best]))
+        return tuple(curves)
+
+    def distances(self) -> tuple[DistanceHistogram, ...]:
+        """Return how far members and controls are from the released and from the reference table."""
+        return tuple(
+            DistanceHistogram.of(to, *self._sides(nearest_distances(self.targets, table)[:, 0]))
+            for to, table in (("released", self.synthetic), ("reference", self.reference))
+        )
+
+    def _sides(self, scores: _Scores) -> tuple[_Scores, _Scores]:
+        """Return the scores of the members and of the controls, in the order of their tables."""
+        placed = np.empty(len(scores))
+        placed[self.people] = scores
+        return placed[: len(self.members)], placed[len(self.members) :]
+
+
+def _by_content(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the positions of the rows in lexicographic order."""
+    order: NDArray[np.intp] = np.lexsort(values.T[::-1])
+    return order

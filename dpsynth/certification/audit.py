@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -17,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.accounting.events import JsonValue
+from dpsynth.attacks.findings import SuiteFindings
 from dpsynth.attacks.records import Records
 from dpsynth.attacks.result import AttackResult, Reading, overall_reading
-from dpsynth.attacks.suite import run_suite
+from dpsynth.attacks.strata import DeclaredGroup
+from dpsynth.attacks.suite import attack_release
+from dpsynth.certification.audit_document import findings_to_json
 from dpsynth.certification.policy import Policy, Verdict
 from dpsynth.curator.audit_view import examine
 from dpsynth.curator.confidential import Confidential
@@ -77,7 +80,7 @@ class AuditReport:
     Attributes:
         release_id: the release.
         policy: name of the policy.
-        results: one per attack and statistic, with intervals.
+        findings: of the suite: results, strata, exposed rows, curves.
         columns: one per column of the schema.
         members: number of training rows.
         controls: number of rows held back.
@@ -85,10 +88,15 @@ class AuditReport:
 
     release_id: str
     policy: str
-    results: tuple[AttackResult, ...]
+    findings: SuiteFindings
     columns: tuple[ColumnFinding, ...]
     members: int
     controls: int
+
+    @property
+    def results(self) -> tuple[AttackResult, ...]:
+        """One per attack, variant, stratum and statistic, with intervals."""
+        return self.findings.results
 
     @property
     def verdict(self) -> Verdict:
@@ -104,7 +112,7 @@ class AuditReport:
             "verdict": self.verdict.value,
             "members": self.members,
             "controls": self.controls,
-            "results": [_result_to_json(result) for result in self.results],
+            **findings_to_json(self.findings),
             "columns": [
                 {"name": column.name, "missing": column.missing, "outside": column.outside} for column in self.columns
             ],
@@ -117,7 +125,12 @@ def verdict_of(reading: Reading) -> Verdict:
 
 
 def internal_audit(
-    curator: Curator, table: SyntheticTable, policy: Policy, *, rng: np.random.Generator
+    curator: Curator,
+    table: SyntheticTable,
+    policy: Policy,
+    *,
+    rng: np.random.Generator,
+    groups: Sequence[DeclaredGroup] = (),
 ) -> Confidential[AuditReport]:
     """Return what the attack suite finds, sealed.
 
@@ -126,6 +139,7 @@ def internal_audit(
         table: the table that will be exported.
         policy: the significance of the suite.
         rng: all randomness of the attacks.
+        groups: people to be looked at on their own, by public values of one column.
 
     Raises:
         DpsynthError: the data was never opened by a fit.
@@ -144,6 +158,7 @@ def internal_audit(
             policy,
             release_id=release_id,
             rng=rng,
+            groups=groups,
         ),
     )
 
@@ -158,6 +173,7 @@ def attack_rows(
     *,
     release_id: str,
     rng: np.random.Generator,
+    groups: Sequence[DeclaredGroup] = (),
 ) -> AuditReport:
     """Return what the attack suite finds; called behind the door, on codes of shape (rows, columns).
 
@@ -170,24 +186,30 @@ def attack_rows(
         policy: the significance of the suite.
         release_id: what the report is about.
         rng: all randomness of the attacks.
+        groups: people to be looked at on their own, by public values of one column.
 
     Privacy: an exact function of real rows; the caller seals it.
     """
-    attacked = members
-    if len(attacked) > _MOST_TARGETS:
-        attacked = attacked[rng.choice(len(attacked), size=_MOST_TARGETS, replace=False)]
-    results = run_suite(
-        Records.from_codes(attacked, schema),
+    attacked = np.arange(len(members))
+    if len(members) > _MOST_TARGETS:
+        attacked = np.sort(rng.choice(len(members), size=_MOST_TARGETS, replace=False))
+    findings = attack_release(
+        Records.from_codes(members[attacked], schema),
         Records.from_codes(controls, schema),
         Records.from_codes(synthetic, schema),
         Records.from_codes(reference, schema),
         rng=rng,
+        names=[column.name for column in schema.columns],
+        groups=groups,
         confidence=policy.confidence,
     )
+    # Positions among the rows that were attacked become positions among the training rows.
+    rows = tuple(int(attacked[row]) for row in findings.exposed.rows)
+    findings = replace(findings, exposed=replace(findings.exposed, rows=rows))
     return AuditReport(
         release_id=release_id,
         policy=policy.name,
-        results=results,
+        findings=findings,
         columns=_column_findings(members, schema),
         members=len(members),
         controls=len(controls),
@@ -271,23 +293,3 @@ def _column_findings(members: NDArray[np.int32], schema: Schema) -> tuple[Column
         ColumnFinding(column.name, share(place, column.missing_code), share(place, column.outside_code))
         for place, column in enumerate(schema.columns)
     )
-
-
-def _result_to_json(result: AttackResult) -> dict[str, JsonValue]:
-    return {
-        "attack": result.attack,
-        "statistic": result.statistic.value,
-        "estimate": result.interval.estimate,
-        "lower": result.interval.lower,
-        "upper": result.interval.upper,
-        "confidence": result.interval.confidence,
-        "tolerance": result.tolerance,
-        "p_value": result.p_value,
-        "adjusted_p_value": result.adjusted_p_value,
-        "significance": result.significance,
-        "smallest_detectable": result.smallest_detectable,
-        "members": result.members,
-        "controls": result.controls,
-        "reading": result.reading.value,
-        "power": result.power_statement,
-    }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dpsynth.attacks import Interval
-from dpsynth.attacks.bounds import clopper_pearson, difference_of_proportions
+from dpsynth.attacks.bounds import clopper_pearson, difference_of_proportions, excess_risk
 from dpsynth.errors import InvalidInput
 
 
@@ -71,3 +71,38 @@ def test_intervals_that_contradict_themselves_are_refused(interval: tuple[float,
 def test_impossible_counts_are_refused(successes: int, trials: int) -> None:
     with pytest.raises(InvalidInput):
         clopper_pearson(successes, trials, confidence=0.95)
+
+
+def test_excess_risk_by_hand() -> None:
+    # 60 of 100 against 20 of 100: of the 80 % that fails without membership, half succeeds with it.
+    found = excess_risk(60, 100, 20, 100, confidence=0.95)
+    assert found.estimate == pytest.approx(0.5)
+    member, control = clopper_pearson(60, 100, confidence=0.975), clopper_pearson(20, 100, confidence=0.975)
+    assert found.lower == pytest.approx(1 - (1 - member.lower) / (1 - control.upper))
+    assert found.upper == pytest.approx(1 - (1 - member.upper) / (1 - control.lower))
+
+
+@pytest.mark.parametrize("rates", [(0.3, 0.3), (0.05, 0.0), (0.9, 0.8), (0.02, 0.4)])
+def test_bounds_of_the_excess_risk_hold_by_enumeration(rates: tuple[float, float]) -> None:
+    # All outcomes of 25 members and 30 controls: each bound may miss with probability 5 % at most.
+    true = (rates[0] - rates[1]) / (1 - rates[1])
+    low = high = 0.0
+    for member in range(26):
+        for control in range(31):
+            chance = stats.binom.pmf(member, 25, rates[0]) * stats.binom.pmf(control, 30, rates[1])
+            found = excess_risk(member, 25, control, 30, confidence=0.95)
+            low += chance * (found.lower > true)
+            high += chance * (found.upper < true)
+    assert max(low, high) <= 0.05
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0, 0), (5, 5, 5, 5), (0, 5, 5, 5), (5, 5, 0, 5), (0, 0, 3, 3)])
+def test_excess_risk_at_the_ends_is_an_interval(counts: tuple[int, int, int, int]) -> None:
+    found = excess_risk(*counts, confidence=0.95)
+    assert -1 <= found.lower <= found.estimate <= found.upper <= 1
+
+
+def test_everything_known_without_membership_leaves_nothing_to_add_and_nothing_to_say() -> None:
+    found = excess_risk(5, 5, 5, 5, confidence=0.95)
+    assert (found.estimate, found.lower) == (0, -1)
+    assert found.upper == 1

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from dpsynth.attacks import ATTACKS, AttackResult, Reading, Records, Statistic, Tolerances, overall_reading, run_suite
-from dpsynth.attacks.suite import SMALLEST_REFERENCE
+from dpsynth.attacks.distance import nearest_totals
+from dpsynth.attacks.result import EVERYONE
+from dpsynth.attacks.strata import DeclaredGroup
+from dpsynth.attacks.suite import SMALLEST_REFERENCE, attack_release
 from dpsynth.errors import InvalidInput
 from dpsynth.progress import reporting_to
 from tests.attacks.populations import (
@@ -48,7 +51,8 @@ def attack(
 
 
 def by_name(results: tuple[AttackResult, ...]) -> dict[tuple[str, Statistic], AttackResult]:
-    return {(result.attack, result.statistic): result for result in results}
+    """Return the results for everyone."""
+    return {(result.attack, result.statistic): result for result in results if result.stratum == EVERYONE}
 
 
 def jittered(codes: Codes) -> Codes:
@@ -86,7 +90,10 @@ def test_a_large_fresh_draw_passes() -> None:
     # At 2000 rows a pass is possible: the readings say so one by one.
     split = mixed_split(2000, rng(4))
     results = attack(split, split.fresh, attacks=("nearest-neighbour-difference", "near-match"))
-    assert [result.reading for result in results] == [Reading.PASS] * 3
+    assert [result.reading for result in by_name(results).values()] == [Reading.PASS] * 3
+    assert overall_reading(results) is Reading.PASS
+    # The most isolated 20 people of each side cannot pass; they are searched for alarms, and results say so.
+    assert {result.stratum for result in results if not result.decisive} == {"most isolated 1 %"}
 
 
 def test_independent_columns_do_not_fail() -> None:
@@ -207,7 +214,7 @@ def test_a_small_reference_takes_half_of_the_controls() -> None:
     for reference in (nothing, mixed(SPLIT.reference[: SMALLEST_REFERENCE - 1])):
         people = mixed(SPLIT.members), mixed(SPLIT.controls)
         leaky = run_suite(*people, mixed(SPLIT.members), reference, rng=rng())
-        assert {result.controls for result in leaky} == {ROWS // 2}
+        assert {result.controls for result in by_name(leaky).values()} == {ROWS // 2}
         assert overall_reading(leaky) is Reading.FAIL
         honest = run_suite(*people, mixed(SPLIT.fresh), reference, rng=rng())
         assert overall_reading(honest) is not Reading.FAIL
@@ -241,7 +248,7 @@ def test_limits_and_confidence_are_the_callers() -> None:
         mixed(SPLIT.members), mixed(SPLIT.controls), mixed(TENTH), mixed(SPLIT.reference),
         rng=rng(), attacks=("exact-match",), tolerances=Tolerances(exact_match_excess=0.5), confidence=0.99,
     )  # fmt: skip
-    (only,) = results
+    (only,) = by_name(results).values()
     assert only.reading is Reading.PASS
     assert (only.interval.confidence, only.significance) == (0.99, pytest.approx(0.01))
 
@@ -275,3 +282,75 @@ def test_progress_is_one_step_per_attack() -> None:
         attack(SPLIT, TENTH, attacks=("exact-match", "near-match"))
     shown = [step for step in recorder.seen if "attacks" in step[0]]
     assert shown == [("start attacks", 2), ("attacks", 1), ("attacks", 1), ("finish attacks", 0)]
+
+
+def test_isolated_people_are_looked_at_on_their_own() -> None:
+    # The eight most isolated of 400 members are copied: everyone together shows little, they themselves all.
+    isolation = nearest_totals(mixed(SPLIT.members), mixed(SPLIT.reference), neighbours=5).sum(axis=1)
+    copied = np.argsort(isolation)[-8:]
+    synthetic = np.concatenate([SPLIT.members[copied], SPLIT.fresh[8:]])
+    results = attack(SPLIT, synthetic, attacks=("nearest-neighbour-difference",))
+    auc = {result.stratum: result for result in results if result.statistic is Statistic.AUC}
+    assert auc[EVERYONE].reading is not Reading.FAIL
+    assert auc["most isolated 10 %"].interval.estimate > auc[EVERYONE].interval.estimate + 0.05
+    assert auc["most isolated 10 %"].tolerance == pytest.approx(0.6)
+
+
+def test_declared_groups_are_looked_at_on_their_own() -> None:
+    column = len(MIXED.columns) - 1
+    group = DeclaredGroup.of_codes("rare", MIXED.columns, column, [0, 1])
+    findings = attack_release(
+        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(SPLIT.members), mixed(SPLIT.reference),
+        rng=rng(), attacks=("exact-match",), groups=(group,),
+    )  # fmt: skip
+    (result,) = [result for result in findings.results if result.stratum == "rare"]
+    assert result.members == int(np.isin(SPLIT.members[:, column], [0, 1]).sum())
+    assert result.reading is Reading.FAIL
+    (size,) = [size for size in findings.strata if size.label == "rare"]
+    assert (size.members, size.controls) == (result.members, result.controls)
+
+
+def test_what_few_people_cannot_decide_is_not_tested_and_is_said() -> None:
+    findings = attack_release(
+        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(SPLIT.fresh), mixed(SPLIT.reference), rng=rng()
+    )
+    # 1 % of 800 people: about four members and four controls.
+    assert {one.stratum for one in findings.untested} >= {"most isolated 1 %"}
+    for one in findings.untested:
+        assert one.hypotheses > 0
+        assert one.members + one.controls <= 80
+    tested = {(result.stratum, result.statistic) for result in findings.results}
+    assert not tested & {(one.stratum, one.statistic) for one in findings.untested}
+
+
+def test_exposed_rows_are_positions_of_copied_members() -> None:
+    synthetic = np.concatenate([SPLIT.members[100:200], SPLIT.fresh[100:]])
+    findings = attack_release(
+        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(synthetic), mixed(SPLIT.reference), rng=rng()
+    )
+    listed = set(findings.exposed.rows)
+    assert len(listed) > 50
+    assert len(listed - set(range(100, 200))) <= 0.15 * len(listed)  # 5 % expected
+    assert findings.exposed.tested == ROWS
+    assert "100" not in repr(findings.exposed)
+
+
+def test_findings_hold_what_pictures_need() -> None:
+    findings = attack_release(
+        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(SPLIT.members), mixed(SPLIT.reference), rng=rng()
+    )
+    curves = {curve.attack: curve.points for curve in findings.curves}
+    assert curves["nearest-neighbour"][0][1] == 1  # every member before the first control
+    for points in curves.values():
+        assert list(points) == sorted(points)
+        assert points[-1] == (1.0, 1.0)
+    for histogram in findings.distances:
+        assert sum(histogram.members) == sum(histogram.controls) == ROWS
+        assert len(histogram.edges) == len(histogram.members) + 1
+
+
+def test_an_attack_does_not_depend_on_which_others_run() -> None:
+    together = by_name(attack(SPLIT, TENTH, attacks=("exact-match", "nearest-neighbour", "near-match")))
+    alone = by_name(attack(SPLIT, TENTH, attacks=("nearest-neighbour",)))
+    for key, result in alone.items():
+        assert (together[key].interval, together[key].p_value) == (result.interval, result.p_value)

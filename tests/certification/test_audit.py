@@ -131,7 +131,13 @@ def test_the_internal_report_is_private_and_stamped(findings: Confidential[Audit
         assert STAMP in path.read_text()
     content = json.loads((folder / JSON_FILE).read_text())
     assert content["stamp"] == STAMP == "internal, not covered by epsilon"
-    assert {"lower", "upper", "reading", "power"} <= set(content["results"][0])
+    for result in content["results"]:
+        assert {"unit", "direction", "control_value", "lower", "upper", "reading", "sentence", "power"} <= set(result)
+        assert result["reading"] in result["sentence"]
+    assert {stratum["label"] for stratum in content["strata"]} >= {"everyone", "most isolated 10 %"}
+    assert content["exposed_rows"]["count"] == len(content["exposed_rows"]["rows"])
+    assert {histogram["to"] for histogram in content["distances"]} == {"released", "reference"}
+    assert {curve["attack"] for curve in content["roc"]} >= {"nearest-neighbour"}
 
 
 @pytest.mark.parametrize("inside", ["release", "release/internal", "other/../release/internal"])

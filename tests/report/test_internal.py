@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dpsynth.attacks.bounds import Interval
+from dpsynth.attacks.findings import SuiteFindings
 from dpsynth.attacks.result import AttackResult, Statistic
 from dpsynth.certification.audit import STAMP, AuditReport, ColumnFinding
 from dpsynth.report import render_internal_report
@@ -23,7 +24,7 @@ def finding(*, lower: float, adjusted: float) -> AttackResult:
 
 def report(*results: AttackResult) -> AuditReport:
     columns = (ColumnFinding("<b>age</b>", 0.25, 0.0001),)
-    return AuditReport("release-1", "default", results, columns, members=2_000, controls=200)
+    return AuditReport("release-1", "default", SuiteFindings(results), columns, members=2_000, controls=200)
 
 
 def test_the_page_is_stamped_on_top_and_bottom() -> None:
