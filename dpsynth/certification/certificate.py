@@ -123,7 +123,7 @@ def assess(
             table_sha256=digest_of_table(table, table_file),
             schema_sha256=table.schema.digest,
         ),
-        canaries=sections.canaries_section(judged.evidence),
+        canaries=sections.canaries_section(judged.evidence, policy),
         negative_controls=None if negative_controls is None else negative_controls.section(),
         policy=policy.name,
         checks=sections.check_sections(checks),

@@ -113,10 +113,21 @@ class AccountantsSection(Section):
     """By privacy loss distributions; the sharpest."""
 
 
+class BudgetSharesSection(Section):
+    """Shares of the data set's budget, in squared mu, which is what costs add up in; together they are 1."""
+
+    before: Share
+    """Spent by everything else."""
+    this: Share
+    """Spent by this release."""
+    left: Share
+    """Left when the certificate was made."""
+
+
 class LedgerSection(Section):
     """Where the charges of this release stand in the ledger."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"plans"})
+    later: ClassVar[frozenset[str]] = frozenset({"plans", "shares"})
 
     head_index: Count
     """Index of the last ledger entry when the certificate was made."""
@@ -128,6 +139,8 @@ class LedgerSection(Section):
     """What is left of the data set's budget after this release, in words."""
     plans: tuple[Sha256, ...] = ()
     """Digests of the entries that locked a plan which pays for this release; absent where no plan does."""
+    shares: BudgetSharesSection | None = None
+    """How the budget is used up; absent where it is not counted in squared mu, and before there was this field."""
 
 
 class GeneratorSection(Section):
@@ -152,6 +165,8 @@ class ArtefactsSection(Section):
 
 class CanariesSection(Section):
     """What the canary gate saw; see `reasons` for the words."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"tolerance"})
 
     drawn: Count
     """Canaries drawn from the public schema before training."""
@@ -181,6 +196,8 @@ class CanariesSection(Section):
     """95 % upper bound on it; a pass needs this below the tolerance."""
     verdict: Outcome
     """What the gate decided."""
+    tolerance: Share | None = None
+    """Share of the planted rows that may be given away beyond chance; absent before there was this field."""
     reasons: tuple[str, ...]
     """Why, in sentences."""
 

@@ -12,6 +12,7 @@ import rfc8785
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_to_json
+from dpsynth.certification.budget_shares import BudgetShares, budget_shares
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.discovery import PURPOSE as DISCOVERY
 from dpsynth.curator.queries import NoisyMarginal
@@ -64,6 +65,7 @@ class ReleaseFacts:
         ledger_extract: the ledger's entries of this release and the chain around them, one JSON object each.
         remaining: what is left of the data set's budget, in words.
         attempts: trainings since the last export, this one included.
+        shares: how the data set's budget is used up; None where it is not counted in squared mu.
     """
 
     release_id: str
@@ -78,6 +80,7 @@ class ReleaseFacts:
     ledger_extract: tuple[Mapping[str, JsonValue], ...]
     remaining: str
     attempts: tuple[Attempt, ...]
+    shares: BudgetShares | None = None
 
     @property
     def event(self) -> DpEvent:
@@ -149,6 +152,7 @@ def facts_of(
         ledger_extract=tuple(ledger.extract(curator.release_id)),
         remaining=ledger.remaining(dataset),
         attempts=attempts_among(ledger.entries(dataset)),
+        shares=budget_shares(ledger, dataset, ComposedDpEvent(tuple(event for _, event in curator.charged))),
     )
 
 

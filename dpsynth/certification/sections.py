@@ -16,10 +16,12 @@ from dpsynth.accounting.events import (
     PoissonSampledDpEvent,
     SelfComposedDpEvent,
 )
+from dpsynth.certification.budget_shares import BudgetShares
 from dpsynth.certification.canary_evidence import CanaryEvidence
 from dpsynth.certification.document import (
     AccountantsSection,
     AttemptSection,
+    BudgetSharesSection,
     CanariesSection,
     ChargeSection,
     CheckSection,
@@ -32,7 +34,7 @@ from dpsynth.certification.document import (
     ScopeSection,
 )
 from dpsynth.certification.facts import ReleaseFacts, charge_to_json
-from dpsynth.certification.policy import Check
+from dpsynth.certification.policy import Check, Policy
 from dpsynth.schema.table import SyntheticTable
 
 _DIGITS = 6
@@ -100,6 +102,13 @@ def ledger_section(facts: ReleaseFacts) -> LedgerSection:
         entries=tuple(str(line["digest"]) for line in facts.ledger_entries),
         remaining=facts.remaining,
         plans=() if facts.planned is None else facts.planned.plans,
+        shares=None if facts.shares is None else _shares_section(facts.shares),
+    )
+
+
+def _shares_section(shares: BudgetShares) -> BudgetSharesSection:
+    return BudgetSharesSection(
+        before=round(shares.before, _DIGITS), this=round(shares.this, _DIGITS), left=round(shares.left, _DIGITS)
     )
 
 
@@ -108,7 +117,7 @@ def generator_section(facts: ReleaseFacts) -> GeneratorSection:
     return GeneratorSection(name=facts.generator, parameters=dict(facts.parameters))
 
 
-def canaries_section(evidence: CanaryEvidence) -> CanariesSection:
+def canaries_section(evidence: CanaryEvidence, policy: Policy) -> CanariesSection:
     """Return what the canary gate saw."""
     counts = evidence.counts
     return CanariesSection(
@@ -126,6 +135,7 @@ def canaries_section(evidence: CanaryEvidence) -> CanariesSection:
         excess_lower=round(evidence.excess.lower, _DIGITS),
         excess_upper=round(evidence.excess.upper, _DIGITS),
         verdict=evidence.verdict.value,
+        tolerance=float(policy.canary_tolerance),
         reasons=evidence.reasons,
     )
 

@@ -18,11 +18,12 @@ from dpsynth.errors import CertificationRefused
 
 _COLOURS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.FAIL: "bold red"}
 
-_MEANINGS = {
+MEANINGS = {
     Verdict.PASS: "no attack tells training rows from control rows by more than the limits, with 95 % confidence",
     Verdict.INCONCLUSIVE: "no attack was shown to succeed, but there are too few rows to exclude it",
     Verdict.FAIL: "at least one attack tells training rows from control rows, by more than the limits",
 }
+"""What a verdict says on the screen; it says no more."""
 
 
 def attack(
@@ -58,7 +59,7 @@ def _show(found: TableAudit) -> None:
     """Print the verdict and one reading per attack; every number stays in the report."""
     OUT.print(f"[bold]{STAMP.upper()}[/]: for whoever may see the rows, and for nobody else\n")
     colour = _COLOURS[found.verdict]
-    OUT.print(f"[{colour}]{found.verdict.value}[/]  {_MEANINGS[found.verdict]}\n")
+    OUT.print(f"[{colour}]{found.verdict.value}[/]  {MEANINGS[found.verdict]}\n")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("attack")
     table.add_column("reading")

@@ -10,7 +10,10 @@ from dpsynth.certification import layout
 from dpsynth.certification.certificate import Certificate
 from dpsynth.certification.document import CertificateDocument
 from dpsynth.report import wording
+from dpsynth.report.annex import ANNEX, PREAMBLE
+from dpsynth.report.power_curve import power_curve_of, power_picture, power_sentence
 from dpsynth.report.trade_off import trade_off_picture, trade_off_table
+from dpsynth.report.waterfall import waterfall_of, waterfall_picture
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -39,6 +42,7 @@ def render_report(certificate_json: bytes) -> str:
     epsilon, delta = float(document.claim.epsilon), float(document.claim.delta)
     worst = sorted(document.utility, key=lambda row: (-row.total_variation, row.columns))
     environment = template_environment()
+    power, fall = power_curve_of(document), waterfall_of(document)
     return environment.get_template(
         "report.html.j2"
     ).render(
@@ -53,6 +57,13 @@ def render_report(certificate_json: bytes) -> str:
         promise=wording.promise(document),
         trade_off=trade_off_table(epsilon, delta),
         canary_story=wording.canary_story(document),
+        power=power,
+        power_sentence="" if power is None else power_sentence(power),
+        power_picture="" if power is None else Markup(power_picture(power)),  # noqa: S704 - drawn from numbers
+        waterfall=fall,
+        waterfall_picture="" if fall is None else Markup(waterfall_picture(fall)),  # noqa: S704 - text is escaped
+        annex=ANNEX,
+        annex_preamble=PREAMBLE,
         charges=wording.charge_groups(document.claim.charges),
         mu_squared=_mu_squared(document),
         utility=worst[:_MOST_UTILITY_ROWS],

@@ -44,6 +44,11 @@ _KINDS: Mapping[str, str] = {
 }
 
 
+def kind_in_words(event: str) -> str:
+    """Return a kind of event, as the ledger names it, in words."""
+    return _KINDS.get(event, event)
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share as a percentage; never 0 % or 100 % for what is only close to it."""
     smallest = 10.0**-digits
@@ -200,7 +205,7 @@ def charge_groups(charges: Sequence[ChargeSection], examples: int = 6) -> tuple[
     for kind, count in kinds.most_common():
         purposes = list(dict.fromkeys(charge.purpose for charge in charges if charge.event.get("event") == kind))
         groups.append(
-            ChargeGroup(_KINDS.get(kind, kind), count, tuple(purposes[:examples]), max(0, len(purposes) - examples))
+            ChargeGroup(kind_in_words(kind), count, tuple(purposes[:examples]), max(0, len(purposes) - examples))
         )
     return tuple(groups)
 
