@@ -79,11 +79,14 @@ class Books:
         if entry.kind in TERMS and self.populations(entry.dataset) != (entry.dataset,):
             return self._not_a_population(entry.dataset)
         try:
-            refusals = (account.refusal(entry) for account in self.accounts_of(entry.dataset))
-            return next((refusal for refusal in refusals if refusal is not None), None)
+            for account in self.accounts_of(entry.dataset):
+                refusal = account.refusal(entry)
+                if refusal is not None:
+                    return refusal
         except InvalidInput as fault:
             # A charge claims to cost less than it does.
             return str(fault)
+        return None
 
     def post(self, entry: LedgerEntry) -> None:
         """Count `entry`.

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from dpsynth.accounting.cost import PrivacyCost, cost_of
-from dpsynth.accounting.events import DpEvent
+from dpsynth.accounting.events import DpEvent, GaussianDpEvent
 from dpsynth.ledger.statement import Statement
 
 _UNITS = 2 * 10**12
@@ -128,6 +128,11 @@ def is_at_most(actual: CostInUnits, reserved: CostInUnits) -> bool:
 @lru_cache(maxsize=_REMEMBERED)
 def units_of_event(event: DpEvent) -> CostInUnits:
     """Return what `event` costs, in units; remembered, because a ledger is full of equal events."""
+    if isinstance(event, GaussianDpEvent):
+        # Nearly all noise is this. `cost_of` rounds the squared mu up and takes half of it for rho; so does this.
+        over, under = event.noise_multiplier.as_integer_ratio()
+        halves = -(-(under**2) * (_UNITS // 2) // over**2)
+        return CostInUnits(halves, None, 2 * halves, 0) if halves else NO_UNITS
     cost = cost_of(event)
     rho, epsilon, mu_squared = (
         None if part is None else _whole(part, _UNITS) for part in (cost.rho, cost.epsilon, cost.mu_squared)

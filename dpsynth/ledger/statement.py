@@ -27,6 +27,9 @@ UNNAMED_FILTER = FilterKind.ZERO_CONCENTRATED
 class EntryKind(StrEnum):
     """What an entry is."""
 
+    # Text compares equal to its kind, so it has to have its hash; and sets of kinds are asked about every entry.
+    __hash__ = str.__hash__
+
     LINK = "LINK"
     """A data set belongs to populations, whose budgets it charges; once, before anything else is said about it."""
 
