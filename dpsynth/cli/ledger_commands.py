@@ -14,12 +14,13 @@ from dpsynth.cli.ledger_account import print_account
 from dpsynth.cli.ledger_files import audit, export
 from dpsynth.cli.ledger_import import import_spend
 from dpsynth.cli.ledger_terms import JsonOption, LedgerOption, budget, link, plans
-from dpsynth.cli.places import default_ledger_url, open_ledger
+from dpsynth.cli.places import default_ledger_url, open_ledger, unchanged_view
 from dpsynth.cli.signing_key_file import signing_key
 from dpsynth.errors import InvalidInput
 from dpsynth.ledger import load_or_create_key
 from dpsynth.ledger.store import is_postgres, make_store
 from dpsynth.oversight.account import accounts
+from dpsynth.oversight.last_view import LAST, LastView
 from dpsynth.oversight.public_key import read_public_key
 from dpsynth.oversight.requests import requests_in
 from dpsynth.oversight.timeline import Period, timeline
@@ -65,11 +66,14 @@ def init(
 @app.command()
 def show(
     dataset: Annotated[str | None, typer.Argument(help="One data set; all if not given.")] = None,
-    last: Annotated[int, typer.Option(min=0, help="How many releases to print for each data set; 0: all.")] = 20,
+    last: Annotated[int, typer.Option(min=0, help="How many releases to print for each data set; 0: all.")] = LAST,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show budgets, what was spent, by which release, and what is left."""
+    view = None if as_json or last != LAST else unchanged_view(ledger)
+    if view is not None and _print_view(view, dataset):
+        return
     with open_ledger(ledger, create=False) as books:
         if dataset is not None:
             books.budget(dataset)
@@ -82,6 +86,26 @@ def show(
             OUT.print("nothing is recorded yet. Begin with: dpsynth ledger budget DATASET --epsilon E --delta D")
         for account in found:
             print_account(account)
+
+
+def _print_view(view: LastView, dataset: str | None) -> bool:
+    """Print what was last shown, and say so; False where it does not tell about `dataset` by itself."""
+    found = [
+        account
+        for account in view.accounts
+        if dataset is None or account.data_sets == (dataset,) == (account.data_set,)
+    ]
+    if not found:
+        return False
+    for account in found:
+        print_account(account)
+    checked = view.checked[:16].replace("T", " ")
+    OUT.print(
+        f"\n  Unchanged since every entry was decided about, {checked} UTC: digests were computed\n"
+        "  again, sums were not. For sums too: dpsynth ledger verify",
+        markup=False,
+    )
+    return True
 
 
 @app.command("timeline")

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
 
 from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
@@ -94,6 +95,11 @@ class Ledger(LedgerReading, LedgerOpening):
     def durable(self) -> bool:
         """Whether the ledger outlives this process; one in memory is for tests and never for people's data."""
         return self._store.durable
+
+    @property
+    def witness_path(self) -> Path | None:
+        """Where its heads are witnessed; None for one in memory."""
+        return self._store.witness_path
 
     # ------------------------------------------------------------------------------------------------------ writing
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from dpsynth.errors import LedgerUnavailable
@@ -39,13 +40,24 @@ class HeadWitness:
         Raises:
             LedgerUnavailable: the file is there but cannot be read.
         """
+        return _heads_in(self._text())
+
+    def heads_besides(self, digests: Sequence[str]) -> frozenset[Head]:
+        """Return all heads but those of the entries of `digests`, each of which stands at its index.
+
+        Raises:
+            LedgerUnavailable: as in `heads`.
+        """
+        lines = {f"{index} {digest}" for index, digest in enumerate(digests)}
+        return _heads_in("\n".join(set(self._text().split("\n")) - lines))
+
+    def _text(self) -> str:
         try:
-            lines = self._path.read_bytes().decode("latin-1")
+            return self._path.read_bytes().decode("latin-1")
         except FileNotFoundError:
-            return frozenset()
+            return ""
         except OSError as fault:
             raise LedgerUnavailable(f"'{self._path}', the witness of the ledger, cannot be read") from fault
-        return frozenset([Head(int(index), digest) for index, digest in _LINE.findall(lines)])
 
     def record(self, head: Head) -> None:
         """Append `head` and wait for the disk.
@@ -61,3 +73,7 @@ class HeadWitness:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def _heads_in(lines: str) -> frozenset[Head]:
+    return frozenset([Head(int(index), digest) for index, digest in _LINE.findall(lines)])

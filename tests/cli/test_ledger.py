@@ -183,3 +183,20 @@ def test_export_and_audit(run: Run, books: Ledger, tmp_path: Path) -> None:
     for wrong in ("1", "x:y", f"1:{'a' * 63}"):
         assert run("ledger", "audit", out, "--head", wrong).code == 2
     assert run("ledger", "export", out).code == 2
+
+
+def test_a_long_ledger_that_did_not_change_is_shown_from_a_note_and_says_so(
+    run: Run, books: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dpsynth.oversight.last_view.LONG", 1)
+    with books:
+        fill(books)
+    first = run("ledger", "show")
+    again = run("ledger", "show")
+    assert "Unchanged since every entry was decided about" not in first.out
+    assert again.out.startswith(first.out.rstrip("\n"))
+    assert "dpsynth ledger verify" in again.out
+    assert run("ledger", "show", "clinic").out == again.out
+    assert run("ledger", "show", "nobody").code == 4
+    assert "Unchanged" not in run("ledger", "show", "--last", 5).out
+    assert run("ledger", "show", "--json").out == run("ledger", "show", "--json").out
