@@ -88,7 +88,7 @@ def release(
         delta=f"{budget.delta:f}",
         generator=generator if isinstance(generator, str) else "",
         configuration=configuration_of(schema, maker),
-        policy=policy.name,
+        policy=policy.identity,
         out=str(folder if checkpoint is None else folder.absolute()),
         internal=str(internal if checkpoint is None else internal.absolute()),
         rows=rows,

@@ -63,7 +63,7 @@ def resume_release(
     if generator is None and not order.generator:
         raise InvalidInput("the release was ordered with a generator that has no name: give it again")
     maker: Synthesizer[Any] = find_generator(order.generator) if generator is None else generator
-    if configuration_of(schema, maker) != order.configuration or policy.name != order.policy:
+    if configuration_of(schema, maker) != order.configuration or policy.identity != order.policy:
         raise InvalidInput("the generator, its options or the policy are other ones than when the release began")
     rows: TableLike = data if data is not None else Path(order.data)
     if data is None and not order.data:

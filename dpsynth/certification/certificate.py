@@ -126,6 +126,7 @@ def assess(
         canaries=sections.canaries_section(judged.evidence, policy),
         negative_controls=None if negative_controls is None else negative_controls.section(),
         policy=policy.name,
+        policy_sha256=policy.digest,
         checks=sections.check_sections(checks),
         utility=utility_of(table, facts.marginals),
         error_bars=sections.error_bars_section(facts),

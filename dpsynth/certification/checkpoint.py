@@ -37,7 +37,7 @@ class ReleaseOrder:
         delta: of the budget.
         generator: name in the registry, or empty where it was an object.
         configuration: SHA-256 of schema, generator and options.
-        policy: name of the policy.
+        policy: name of the policy and its digest.
         out: the release folder.
         internal: the internal folder.
         rows: how many, or None for the noisy total.

@@ -330,7 +330,7 @@ class OverrideSection(Section):
 class CertificateDocument(Section):
     """Certificate of one synthetic table: what was promised, charged and checked, and what is not covered."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"negative_controls"})
+    later: ClassVar[frozenset[str]] = frozenset({"negative_controls", "policy_sha256"})
 
     schema_version: Literal["1"]
     """Version of this document's form."""
@@ -353,6 +353,8 @@ class CertificateDocument(Section):
     """Whether the attack suite can find leaks in a table like this one. Absent if made before there were any."""
     policy: str
     """Name of the policy whose checks follow."""
+    policy_sha256: Sha256 | None = None
+    """Digest of the policy, every threshold with its reason and source; absent before policies were files."""
     checks: tuple[CheckSection, ...]
     utility: tuple[UtilitySection, ...]
     error_bars: ErrorBarsSection

@@ -39,6 +39,7 @@ class ReleasePlan:
         left_after: what will be left, in words.
         columns: number of columns.
         cells: number of value combinations of the declared domain.
+        policy: name and digest of the policy.
         gate: what the canaries can show, in words.
         obstacles: why this release cannot pass whatever comes out, in sentences; empty where it can.
     """
@@ -53,6 +54,7 @@ class ReleasePlan:
     left_after: str
     columns: int
     cells: int
+    policy: str
     gate: str
     obstacles: tuple[str, ...]
 
@@ -113,6 +115,7 @@ def plan_release(
         left_after=ledger.remaining(schema.dataset, after=event),
         columns=len(schema.columns),
         cells=schema.domain.cells(),
+        policy=policy.identity,
         gate=gate,
         obstacles=obstacles,
     )

@@ -1,15 +1,21 @@
-"""What a release must satisfy before it may leave: every threshold, with the reason that goes on the certificate."""
+"""What a release must satisfy before it may leave: every threshold, with the reason that goes on the certificate.
+
+Policies are YAML files; `dpsynth.certification.policy_file` reads them, and the presets are beside it in `policies`.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from types import MappingProxyType
+
+import rfc8785
 
 from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import InvalidBudget, InvalidInput
 
 
@@ -62,10 +68,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The thresholds of a release; each field but `name` and `reasons` has its reason in `reasons`.
+    """The thresholds of a release; each has its reason in `reasons`, and where it comes from in `sources`.
 
     Attributes:
         name: name of the policy, for the certificate.
+        purpose: whom it is for, in a sentence.
         max_epsilon: largest epsilon that may be claimed.
         max_delta: largest delta that may be claimed; it must also be below one over the declared number of units.
         canaries: number of canaries that is aimed for.
@@ -79,9 +86,11 @@ class Policy:
         largest_empty_share: largest share of missing or out-of-domain cells in one column.
         attempts_allowed: most trainings on the way to one export, failed ones included.
         reasons: why each threshold is what it is, by field name.
+        sources: where each threshold comes from, by field name.
     """
 
     name: str
+    purpose: str
     max_epsilon: Decimal
     max_delta: Decimal
     canaries: int
@@ -95,13 +104,14 @@ class Policy:
     largest_empty_share: Fraction
     attempts_allowed: int
     reasons: Mapping[str, str]
+    sources: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        """Refuse thresholds without a reason, and numbers that would switch a check off."""
-        thresholds = {field.name for field in fields(self)} - {"name", "reasons"}
-        silent = sorted(thresholds - {name for name, reason in self.reasons.items() if reason.strip()})
-        if silent:
-            raise InvalidInput(f"policy '{self.name}' gives no reason for: {', '.join(silent)}")
+        """Refuse thresholds without a reason or a source, and numbers that would switch a check off."""
+        for what, words in (("reason", self.reasons), ("source", self.sources)):
+            silent = sorted(set(THRESHOLDS) - {name for name, said in words.items() if said.strip()})
+            if silent:
+                raise InvalidInput(f"policy '{self.name}' gives no {what} for: {', '.join(silent)}")
         shares = (
             "canary_share",
             "canary_chance",
@@ -115,6 +125,29 @@ class Policy:
         wrong += [name for name in counts if not getattr(self, name) > 0]
         if wrong:
             raise InvalidInput(f"policy '{self.name}' has thresholds out of range: {', '.join(wrong)}")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of everything above, so that a certificate says which policy it means."""
+        said: dict[str, JsonValue] = {
+            "name": self.name,
+            "purpose": self.purpose,
+            "thresholds": {
+                name: {"value": self.written(name), "reason": self.reasons[name], "source": self.sources[name]}
+                for name in THRESHOLDS
+            },
+        }
+        return hashlib.sha256(rfc8785.dumps(said)).hexdigest()
+
+    @property
+    def identity(self) -> str:
+        """Name and digest: two policies with one name are two policies."""
+        return f"{self.name} {self.digest}"
+
+    def written(self, name: str) -> str:
+        """Return the threshold `name` as a policy file may hold it."""
+        value = getattr(self, name)
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
     @property
     def confidence(self) -> float:
@@ -155,75 +188,20 @@ class Policy:
         return f"{text} and below 1/{public_rows:,} (one over the declared number of units)"
 
 
+THRESHOLDS = tuple(
+    field.name for field in fields(Policy) if field.name not in {"name", "purpose", "reasons", "sources"}
+)
+"""Names of the thresholds, in order."""
+
+
 def written_delta(delta: Decimal) -> str:
     """Return `delta` the way people write it, such as 1e-6."""
     return f"{delta.normalize():e}" if 0 < delta < Decimal("0.001") else f"{delta.normalize():f}"
 
 
-_REASONS = MappingProxyType(
-    {
-        "max_epsilon": (
-            "Epsilon bounds how much any one person can change what is released; above 10 the bound no longer limits "
-            "what a determined attacker can learn (a 10-private release may reveal membership almost surely)."
-        ),
-        "max_delta": (
-            "Delta is the chance that the guarantee breaks altogether. A mechanism that publishes one person at random "
-            "has delta one over the number of people, so delta must stay well below that (NIST SP 800-226)."
-        ),
-        "canaries": (
-            "With 200 of 400 canaries included, a generator that copies its rows is refuted up to a claim of "
-            "epsilon 4; more canaries would cost usefulness."
-        ),
-        "canary_share": (
-            "Every second canary is included, so that on average fewer than 0.5 % of the training rows are invented."
-        ),
-        "canary_cells": (
-            "In a small domain most value combinations belong to real people, so seeing a canary again says nothing."
-        ),
-        "canary_chance": (
-            "A canary counts as recognised only where the table comes nearer to it than a table of uniform rows comes "
-            "to 399 of 400 rows. The distance is fixed before training, from public rows alone, so that honest tables "
-            "are hardly ever suspected and copies still are, also slightly changed ones."
-        ),
-        "canary_tolerance": (
-            "The claim alone never binds at large epsilon, so the share of planted rows that the release gives away "
-            "beyond chance has a limit of its own: at most 1 in 20, with 95 % confidence. It is a choice of this "
-            "policy, not a theorem; 0.05 is what practice tolerates as the excess risk of an attack."
-        ),
-        "significance": "Every test may raise a wrong alarm for one honest release in twenty, the usual convention.",
-        "control_fraction": (
-            "The internal audit compares people who were trained on with people who were not; one in ten is enough to "
-            "see a true-positive rate of 3 % at a false-positive rate of 1 % from 5,000 rows up."
-        ),
-        "minimum_rows": (
-            "In a table of a few dozen people neither the noise nor the tests leave anything that could be relied on."
-        ),
-        "largest_empty_share": (
-            "A column that is nearly all missing or outside its declared domain carries no information; most likely "
-            "the schema and the data do not fit."
-        ),
-        "attempts_allowed": (
-            "Training again until a check happens to pass selects lucky noise; every attempt is charged and listed."
-        ),
-    }
-)
-
-
 def default_policy() -> Policy:
     """Return the policy that a release uses unless told otherwise."""
-    return Policy(
-        name="default",
-        max_epsilon=Decimal(10),
-        max_delta=Decimal("1e-5"),
-        canaries=400,
-        canary_share=Fraction(1, 100),
-        canary_cells=10**6,
-        canary_chance=Fraction(1, 400),
-        canary_tolerance=Fraction(1, 20),
-        significance=Fraction(1, 20),
-        control_fraction=Fraction(1, 10),
-        minimum_rows=100,
-        largest_empty_share=Fraction(99, 100),
-        attempts_allowed=3,
-        reasons=_REASONS,
-    )
+    # Needs YAML, which is loaded where a policy is read and not by everybody who imports the package.
+    from dpsynth.certification.policy_file import load_policy
+
+    return load_policy("default")

@@ -15,7 +15,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.layout import require_table_name
 from dpsynth.certification.plan import ReleasePlan, plan_release
-from dpsynth.certification.policy import default_policy
+from dpsynth.certification.policy_file import PRESETS, load_policy
 from dpsynth.cli.console import ERR, OUT, print_json, progress_bars
 from dpsynth.cli.places import open_ledger
 from dpsynth.curator import Curator
@@ -54,6 +54,9 @@ def release_table(
         str | None, typer.Option(help="Name of the person who orders export even without PASS.")
     ] = None,
     override_reason: Annotated[str | None, typer.Option(help="Their reason; both go on the certificate.")] = None,
+    policy: Annotated[
+        str, typer.Option(help=f"What the release must satisfy: {', '.join(PRESETS)}, or a file.")
+    ] = "default",
     ticket: Annotated[str, typer.Option(help="Where this was decided, for the ledger.")] = "",
     legal_basis: Annotated[str, typer.Option(help="Legal basis of the processing, for the ledger.")] = "",
     checkpoint: Annotated[
@@ -67,7 +70,7 @@ def release_table(
     """Make a synthetic table, charge it to the ledger, certify it and write the release folder."""
     claim = PrivacyBudget(epsilon, delta)
     loaded = Schema.from_yaml(schema)
-    maker = find_generator(generator)
+    maker, rules = find_generator(generator), load_policy(policy)
     if (override_by is None) != (override_reason is None):
         raise InvalidInput("an override needs both --override-by and --override-reason")
     override = Override(by=override_by, reason=override_reason) if override_by and override_reason else None
@@ -75,7 +78,7 @@ def release_table(
         raise BundleError(f"{out} exists already; a release is never written over. Choose another folder.")
     findings = internal or out.with_name(f"{out.name}-internal")
     with open_ledger(ledger) as books:
-        plan = plan_release(loaded, claim, ledger=books, generator=maker, policy=default_policy())
+        plan = plan_release(loaded, claim, ledger=books, generator=maker, policy=rules)
         if not as_json:
             show_plan(plan)
         try:
@@ -96,6 +99,7 @@ def release_table(
                     rows=rows,
                     table_name=table,
                     seed=seed,
+                    policy=rules,
                     internal_folder=findings,
                     override=override,
                     ticket=ticket,
@@ -167,6 +171,7 @@ def _plan_facts(plan: ReleasePlan) -> dict[str, object]:
         "budget": str(plan.budget),
         "left_now": plan.left_before,
         "left_after": plan.left_after,
+        "policy": plan.policy,
         "gate": "; ".join(plan.obstacles) or plan.gate,
         "table": f"{plan.columns} columns, {plan.cells:.3g} value combinations",
     }

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dpsynth.certification.certificate import Override
+from dpsynth.certification.policy_file import PRESETS, load_policy
 from dpsynth.cli.console import print_json, progress_bars
 from dpsynth.cli.places import open_ledger
 from dpsynth.cli.release_command import show_result
@@ -24,6 +25,9 @@ def resume(
     internal: Annotated[
         Path | None, typer.Option(help="Folder for the internal audit, if the interrupted release had written one.")
     ] = None,
+    policy: Annotated[
+        str, typer.Option(help=f"The policy of the release: {', '.join(PRESETS)}, or a file.")
+    ] = "default",
     override_by: Annotated[
         str | None, typer.Option(help="Name of the person who orders export even without PASS.")
     ] = None,
@@ -35,7 +39,9 @@ def resume(
         raise InvalidInput("an override needs both --override-by and --override-reason")
     override = Override(by=override_by, reason=override_reason) if override_by and override_reason else None
     with open_ledger(ledger) as books, progress_bars(shown=not as_json):
-        made = resume_release(folder, ledger=books, data=data, internal_folder=internal, override=override)
+        made = resume_release(
+            folder, ledger=books, data=data, policy=load_policy(policy), internal_folder=internal, override=override
+        )
     if as_json:
         verdict = made.certificate.verdict.value
         print_json({"release": str(made.folder), "internal": str(made.internal_folder), "verdict": verdict})

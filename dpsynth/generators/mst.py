@@ -119,7 +119,7 @@ class MST:
         The score of a pair is its weight in the workload times the L1 distance of its counts to those of independent
         columns, which does not change from step to step; what changes is which pairs still join two groups of columns.
 
-        Privacy: at most one third of the session's squared mu.
+        Privacy: at most one third of the session's squared mu; where one pair is left there is no choice to pay for.
         """
         estimates = independent.marginals(pairs)
         group = {name: place for place, name in enumerate(working.domain.names)}
@@ -131,12 +131,16 @@ class MST:
                     joining = self._within_limit(independent.domain, [*rules, *chosen], joining)
                 if not joining:
                     break
-                (edge,) = session.select(
-                    {pair: estimates[pair] for pair in joining},
-                    session.mu_squared / 3 / edges,
-                    weights={pair: workload.weight(pair) for pair in joining},
-                    penalties=dict.fromkeys(joining, 0.0),
-                    groupings=working.groupings,
+                (edge,) = (
+                    joining
+                    if len(joining) == 1
+                    else session.select(
+                        {pair: estimates[pair] for pair in joining},
+                        session.mu_squared / 3 / edges,
+                        weights={pair: workload.weight(pair) for pair in joining},
+                        penalties=dict.fromkeys(joining, 0.0),
+                        groupings=working.groupings,
+                    )
                 )
                 chosen.append(edge)
                 kept, gone = group[edge[0]], group[edge[1]]

@@ -13,8 +13,8 @@ from dpsynth.errors import InvalidBudget, InvalidInput
 
 def test_every_threshold_has_a_reason() -> None:
     policy = default_policy()
-    thresholds = {field.name for field in fields(Policy)} - {"name", "reasons"}
-    assert set(policy.reasons) == thresholds
+    thresholds = {field.name for field in fields(Policy)} - {"name", "purpose", "reasons", "sources"}
+    assert set(policy.reasons) == set(policy.sources) == thresholds
     assert all(len(reason) > 40 for reason in policy.reasons.values())
 
 

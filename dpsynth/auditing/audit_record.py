@@ -1,0 +1,185 @@
+"""What an audit of a generator counted, and what follows from the counts: nothing is kept that cannot be recomputed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import rfc8785
+import scipy.special
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.events import JsonValue
+from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
+from dpsynth.auditing.lower_bounds import PairedRuns
+
+CAMPAIGN_SIGNIFICANCE = 1e-3
+"""Chance that an honest generator fails anywhere in one campaign."""
+
+_POWER = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseCounts:
+    """All noise that was seen in one game, against what was declared.
+
+    Attributes:
+        cells: how many answered cells there were.
+        sum_of_squares: of their noise over its declared standard deviation; about as large as `cells`.
+    """
+
+    cells: int
+    sum_of_squares: float
+
+    @property
+    def ratio(self) -> float:
+        """Estimate of the true standard deviation over the declared one."""
+        return math.sqrt(self.sum_of_squares / self.cells) if self.cells else 1.0
+
+    def too_small(self, significance: float) -> bool:
+        """Return whether noise of the declared size is this small, or smaller, with at most that probability."""
+        return bool(self.cells and scipy.special.chdtr(self.cells, self.sum_of_squares) <= significance)
+
+    def too_large(self, significance: float) -> bool:
+        """Return whether noise of the declared size is this large, or larger, with at most that probability."""
+        return bool(self.cells and scipy.special.chdtrc(self.cells, self.sum_of_squares) <= significance)
+
+
+@dataclass(frozen=True, slots=True)
+class GameCounts:
+    """What one game counted.
+
+    Attributes:
+        pair: the two worlds, in words.
+        runs: fits per world.
+        white_box: order of the likelihood ratios.
+        black_box: order of the statistics of the released tables, on runs that were not trained on.
+        noise: the noise of all answers.
+        largest_charge: largest squared mu that a run was charged, as a fraction.
+    """
+
+    pair: str
+    runs: int
+    white_box: PairedRuns
+    black_box: PairedRuns
+    noise: NoiseCounts
+    largest_charge: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One audit of one generator.
+
+    Attributes:
+        generator: name in the registry.
+        epsilon: of the claim.
+        delta: of the claim.
+        games: what was played.
+        software: versions of what ran.
+        source_sha256: digest of the package that ran.
+        date: when, UTC.
+    """
+
+    generator: str
+    epsilon: str
+    delta: str
+    games: tuple[GameCounts, ...]
+    software: dict[str, str]
+    source_sha256: str
+    date: str
+
+    @property
+    def claimed_mu(self) -> float:
+        """The Gaussian-DP parameter that the claim buys."""
+        return math.sqrt(self._claimed)
+
+    @property
+    def _claimed(self) -> Fraction:
+        return mu_squared_from_budget(PrivacyBudget(Decimal(self.epsilon), Decimal(self.delta)))
+
+    @property
+    def significance(self) -> float:
+        """Of each single test, so that all together keep `CAMPAIGN_SIGNIFICANCE`."""
+        return CAMPAIGN_SIGNIFICANCE / (4 * max(len(self.games), 1))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the audit found, in sentences; none for an honest implementation, but for the stated chance."""
+        return tuple(sentence for game in self.games for sentence in self._problems_of(game))
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found; how much could have been found is `refutable_mu`."""
+        return not self.problems
+
+    @property
+    def refutable_mu(self) -> float:
+        """The smallest true mu that the longest game refutes with probability 90 %, by a perfect statistic."""
+        pairs = max((game.white_box.pairs for game in self.games), default=0)
+        needed = next((n for n in range(pairs // 2, pairs + 1) if self._refuted(PairedRuns(pairs, n))), None)
+        if not pairs or needed is None:
+            return math.inf
+        share = float(scipy.special.bdtri(needed - 1, pairs, 1 - _POWER)) if needed > 0 else 0.0
+        return math.sqrt(2) * float(scipy.special.ndtri(share))
+
+    def _refuted(self, order: PairedRuns) -> bool:
+        return order.refutes(self.claimed_mu, significance=self.significance)
+
+    def _problems_of(self, game: GameCounts) -> list[str]:
+        found = []
+        for box, order in (("white-box", game.white_box), ("black-box", game.black_box)):
+            if self._refuted(order):
+                lower = order.mu_lower(confidence=1 - self.significance)
+                found.append(
+                    f"{game.pair}: the {box} game refutes the claim. {order.right} of {order.pairs} pairs are in the "
+                    f"right order, so mu is above {lower:.3f}; claimed is {self.claimed_mu:.3f}"
+                )
+        if game.noise.too_small(self.significance):
+            found.append(f"{game.pair}: the noise is {game.noise.ratio:.3f} times what is declared")
+        if game.noise.too_large(self.significance):
+            found.append(f"{game.pair}: the noise is {game.noise.ratio:.3f} times what is declared, so it is wasted")
+        if Fraction(game.largest_charge) > self._claimed:
+            found.append(f"{game.pair}: a run was charged more than its budget")
+        return found
+
+    @property
+    def audit_id(self) -> str:
+        """A name that no other result has: generator, claim, and the beginning of the digest of everything counted."""
+        digest = hashlib.sha256(rfc8785.dumps(self.counts())).hexdigest()
+        return f"game-{self.generator}-epsilon-{self.epsilon}-{digest[:12]}"
+
+    def counts(self) -> dict[str, JsonValue]:
+        """Return what was counted, as JSON: everything else is computed from it again."""
+        plain: dict[str, JsonValue] = _plain(asdict(self))
+        return plain
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> AuditRecord:
+        """Return the record that `counts` made.
+
+        Raises:
+            KeyError: a field is missing.
+            TypeError: a field is unknown.
+        """
+        games = tuple(
+            GameCounts(
+                **{
+                    **game,
+                    "white_box": PairedRuns(**game["white_box"]),
+                    "black_box": PairedRuns(**game["black_box"]),
+                    "noise": NoiseCounts(**game["noise"]),
+                }
+            )
+            for game in document["games"]
+        )
+        return cls(**{**document, "games": games})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
