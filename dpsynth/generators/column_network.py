@@ -29,6 +29,12 @@ _NOISE = 64
 _OWN = 10.0
 """How much faster than the network an input learns what is its own."""
 
+_APART = 1.0
+"""Standard deviation, in logits, of what inputs start with as their own.
+
+Inputs that start alike come to say what pairs ask for in few ways, and what three columns share is lost.
+"""
+
 _SMALLEST_SHARE = 1e-5
 """Codes whose noisy count is not positive start at this share."""
 
@@ -75,7 +81,7 @@ class ColumnNetwork:
         hidden: int,
         rng: np.random.Generator,
     ) -> ColumnNetwork:
-        """Return a network whose outputs start around the columns' noisy shares.
+        """Return a network whose outputs start around the columns' noisy shares, each input's in a way of its own.
 
         Args:
             domain: the columns.
@@ -97,7 +103,8 @@ class ColumnNetwork:
             bound = 1 / math.sqrt(before)
             weights += [rng.uniform(-bound, bound, size).astype(np.float32) for size in ((before, after), (after,))]
         weights[-1] = np.log(shares).astype(np.float32)
-        weights.append(np.zeros((components, len(shares)), dtype=np.float32))
+        apart = np.float32(_APART / _OWN)
+        weights.append(apart * rng.standard_normal((components, len(shares)), dtype=np.float32))
         return cls(domain, inputs, weights)
 
     @property
