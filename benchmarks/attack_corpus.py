@@ -37,8 +37,8 @@ GATE_MUST_FAIL = (
 )  # fmt: skip
 """Twins that planted canaries are expected to give away; rarer copying escapes them."""
 
-EXPECTED_MISS = "few-noisy-outliers"
-"""What only a targeted attack finds."""
+FEW_NOISY_OUTLIERS = "few-noisy-outliers"
+"""What only a look at the most isolated people finds: over everyone it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
