@@ -23,6 +23,7 @@ from dpsynth.attacks.result import AttackResult, Reading, overall_reading
 from dpsynth.attacks.strata import DeclaredGroup
 from dpsynth.attacks.suite import attack_release
 from dpsynth.certification.audit_document import findings_to_json
+from dpsynth.certification.negative_control import NOT_TRIED, NegativeControls, controls_among_people
 from dpsynth.certification.policy import Policy, Verdict
 from dpsynth.curator.audit_view import examine
 from dpsynth.curator.confidential import Confidential
@@ -84,6 +85,7 @@ class AuditReport:
         columns: one per column of the schema.
         members: number of training rows.
         controls: number of rows held back.
+        negative_controls: what the suite says about leaks that were planted among real rows.
     """
 
     release_id: str
@@ -92,6 +94,7 @@ class AuditReport:
     columns: tuple[ColumnFinding, ...]
     members: int
     controls: int
+    negative_controls: NegativeControls = NOT_TRIED
 
     @property
     def results(self) -> tuple[AttackResult, ...]:
@@ -113,6 +116,7 @@ class AuditReport:
             "members": self.members,
             "controls": self.controls,
             **findings_to_json(self.findings),
+            "negative_controls": self.negative_controls.section().model_dump(mode="json"),
             "columns": [
                 {"name": column.name, "missing": column.missing, "outside": column.outside} for column in self.columns
             ],
@@ -213,6 +217,7 @@ def attack_rows(
         columns=_column_findings(members, schema),
         members=len(members),
         controls=len(controls),
+        negative_controls=controls_among_people(members, controls, reference, schema, rng=rng),
     )
 
 

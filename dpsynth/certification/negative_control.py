@@ -109,6 +109,10 @@ class NegativeControls:
         )
 
 
+NOT_TRIED = NegativeControls(0, (), ())
+"""No control at all."""
+
+
 def negative_controls(table: SyntheticTable) -> NegativeControls:
     """Return what the suite says when rows of a released table stand in for people.
 
@@ -122,6 +126,33 @@ def negative_controls(table: SyntheticTable) -> NegativeControls:
     part = min(MOST_ROWS, table.rows // _PARTS)
     members, controls, fresh = (people[part * place : part * (place + 1)] for place in range(_PARTS))
     return control_suite(members, controls, fresh, table.schema, rng=rng)
+
+
+def controls_among_people(
+    members: NDArray[np.int32],
+    controls: NDArray[np.int32],
+    reference: NDArray[np.int32],
+    schema: Schema,
+    *,
+    rng: np.random.Generator,
+) -> NegativeControls:
+    """Return the same with real rows in their own place: half of the controls, and the reference, make honest rows.
+
+    Args:
+        members: rows that were trained on.
+        controls: rows of the same population that were not.
+        reference: further such rows, or none.
+        schema: of all three.
+        rng: all randomness.
+
+    Privacy: an exact function of real rows; the caller seals it.
+    """
+    others = rng.permutation(controls)
+    fresh = np.concatenate([others[len(others) // 2 :], rng.permutation(reference)])[:MOST_ROWS]
+    controls = others[: len(others) // 2][:MOST_ROWS]
+    part = min(len(members), len(controls), len(fresh))
+    attacked = members[rng.permutation(len(members))[:part]]
+    return control_suite(attacked, controls[:part], fresh[:part], schema, rng=rng)
 
 
 def control_suite(

@@ -17,6 +17,7 @@ from dpsynth.certification.negative_control import (
     TWINS,
     NegativeControls,
     control_suite,
+    controls_among_people,
     describe,
     negative_controls,
     problem_of,
@@ -178,3 +179,12 @@ def test_the_statement_names_what_was_missed() -> None:
     both = describe(80, [("copy", True), ("smote", False), (HONEST, False)])
     assert "did not find smote." in both
     assert "accused honest draws" in both
+
+
+def test_among_people_half_of_the_controls_make_honest_rows() -> None:
+    rng = np.random.default_rng(3)
+    members, controls = survey_rows(700, rng), survey_rows(300, rng)
+    found = controls_among_people(members, controls, controls[:0], survey_schema(), rng=rng)
+    assert (found.rows, found.effective) == (150, True)
+    few = controls_among_people(members, controls[:60], controls[:0], survey_schema(), rng=rng)
+    assert (few.rows, few.controls) == (30, ())
