@@ -38,6 +38,16 @@ def reporting_to(reporter: ProgressReporter) -> Iterator[None]:
 
 
 @contextmanager
+def unreported() -> Iterator[None]:
+    """Show no phase begun inside this context: it is one step of a phase that has thousands like it."""
+    token = _REPORTER.set(None)
+    try:
+        yield
+    finally:
+        _REPORTER.reset(token)
+
+
+@contextmanager
 def phase(name: str, total: int) -> Iterator[Callable[[int], None]]:
     """Run one phase of `total` steps; yields the function that advances it. A phase that fails is never finished."""
     reporter = _REPORTER.get()

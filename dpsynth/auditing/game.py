@@ -23,7 +23,7 @@ from dpsynth.auditing.neighbors import NeighborPair
 from dpsynth.curator.curator import Curator
 from dpsynth.generators.base import FittedSynthesizer, Synthesizer
 from dpsynth.ledger import Ledger
-from dpsynth.progress import phase
+from dpsynth.progress import phase, unreported
 
 Door = Callable[[NeighborPair, int], Curator]
 """Opens the table of a world."""
@@ -67,8 +67,9 @@ class Game:
         played: list[list[_Run]] = [[], []]
         with phase("worst-case game", runs) as advance:
             for _ in range(runs):
-                for world in (0, 1):
-                    played[world].append(self._run(world, exact, rng))
+                with unreported():
+                    for world in (0, 1):
+                        played[world].append(self._run(world, exact, rng))
                 advance(1)
         both = [run for world in played for run in world]
         return PlayedGame(

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from dpsynth.cli import keys_commands, ledger_commands, policy_commands, schema_commands
+from dpsynth.cli import audit_commands, keys_commands, ledger_commands, policy_commands, schema_commands
 from dpsynth.cli.attack_command import attack
 from dpsynth.cli.console import OUT, print_error
 from dpsynth.cli.demo_command import demo
@@ -47,6 +47,7 @@ app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(schema_commands.app, name="schema")
 app.add_typer(policy_commands.app, name="policy")
 app.add_typer(keys_commands.app, name="keys")
+app.add_typer(audit_commands.app, name="audit")
 
 
 def _show_version(asked: bool) -> None:

@@ -1,0 +1,85 @@
+"""The game finds what breaks a claim and passes over what keeps it; what it counted can be judged again."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.auditing.audit_record import AuditRecord, GameCounts, NoiseCounts
+from dpsynth.auditing.generator_audit import audit_generator
+from dpsynth.auditing.lower_bounds import PairedRuns
+from dpsynth.auditing.neighbors import worst_case_pair
+from dpsynth.generators.registry import generator
+from tests.auditing.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided
+
+CLAIM = PrivacyBudget(1, "1e-2")
+PAIR = worst_case_pair(2, rows=60, rows_alike=60)
+
+
+def audit(maker: Any, *, runs: int = 100, damage: Any = None, door: Any = None) -> AuditRecord:
+    with damage or nullcontext():
+        return audit_generator(maker, CLAIM, runs=runs, rng=np.random.default_rng(), pairs=(PAIR,), door=door)
+
+
+def test_an_honest_generator_passes_and_its_record_survives_json() -> None:
+    # An honest implementation fails with probability 1e-3 at most.
+    record = audit(generator("mst"))
+    assert record.problems == ()
+    (game,) = record.games
+    assert game.noise.cells == 2 * 100 * (4 + 4 + 16)
+    assert abs(game.noise.ratio - 1) < 0.05  # 4,800 cells: 0.05 is five standard deviations
+    assert AuditRecord.from_json(json.loads(json.dumps(record.counts()))) == record
+    assert record.audit_id.startswith("game-mst-epsilon-1-")
+
+
+def test_five_spent_and_one_claimed_is_refuted() -> None:
+    # mu of (5, 1e-2) is 1.93: 91 % of the pairs are in the right order where 65 % are allowed.
+    spent = PrivacyBudget(5, "1e-2")
+    record = audit(Spends(generator("mst"), spent), door=door_with_budget(spent))
+    assert not record.passed
+    assert any("white-box game refutes" in problem for problem in record.problems)
+    assert any("charged more than its budget" in problem for problem in record.problems)
+
+
+@pytest.mark.parametrize("factor", [Fraction(1, 2), Fraction(9, 10), Fraction(11, 10)])
+def test_noise_of_another_size_is_found_from_both_sides(factor: Fraction) -> None:
+    # The standard deviation of the ratio is 1 / sqrt(2 * 4800) = 0.0102, so 0.9 and 1.1 lie ten of them away.
+    record = audit(generator("mst"), damage=noise_scaled(factor))
+    assert any(f"the noise is {float(factor):.1f}" in problem for problem in record.problems)
+
+
+def test_a_divided_sensitivity_is_found_by_the_game_alone() -> None:
+    record = audit(generator("all_marginals"), damage=sensitivity_divided(4))
+    (game,) = record.games
+    assert abs(game.noise.ratio - 1) < 0.05
+    assert any("white-box game refutes" in problem for problem in record.problems)
+
+
+def counted(right: int, *, squares: float = 1000.0, charge: str = "1/10") -> AuditRecord:
+    game = GameCounts("a pair", 100, PairedRuns(100, right), PairedRuns(60, 30), NoiseCounts(1000, squares), charge)
+    return AuditRecord("aim", "1", "0.01", (game,), {}, "0" * 64, "2026-11-22")
+
+
+def test_each_count_is_judged_on_its_own() -> None:
+    # claimed mu 0.5325: 64.7 % may be right. At 1e-3 / 4 that is up to 81 of 100.
+    assert counted(70).passed
+    assert "white-box" in counted(90).problems[0]
+    assert "the noise is 0.837" in counted(60, squares=700.0).problems[0]
+    assert "wasted" in counted(60, squares=1300.0).problems[0]
+    assert "charged more" in counted(60, charge="1/2").problems[0]
+
+
+def test_the_power_is_the_power_of_the_rule() -> None:
+    record = counted(60)
+    share = float(scipy.stats.norm.cdf(record.refutable_mu / np.sqrt(2)))
+    rng = np.random.default_rng(1)
+    refuted = [not counted(int(rng.binomial(100, share))).passed for _ in range(300)]
+    # 90 % of 300 is 270, standard deviation 5.2.
+    assert 248 < sum(refuted) < 292
