@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dpsynth.attacks.bounds import Interval
+from dpsynth.attacks.findings import SuiteFindings
 from dpsynth.attacks.result import AttackResult, Statistic
 from dpsynth.certification.audit import AuditReport
 from dpsynth.certification.certificate import Certificate, assess
@@ -104,7 +105,7 @@ def test_in_no_internal_report() -> None:
         controls=2_000,
     )
     for results in ((), (result,), (replace(result, interval=Interval(0.1, 0.09, 0.11, 0.95), adjusted_p_value=0.0),)):
-        report = AuditReport("release-1", "default", results, (), members=2_000, controls=2_000)
+        report = AuditReport("release-1", "default", SuiteFindings(results), (), members=2_000, controls=2_000)
         assert forbidden_in(render_internal_report(report.to_json())) == []
 
 
