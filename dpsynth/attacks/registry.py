@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from dpsynth.attacks.base import Access, AnyAttack, Attack, Goal, ThreatModel
+from dpsynth.attacks.base import Access, AnyAttack, Attack, AttackFamily, CountingAttack, Goal, ThreatModel
 from dpsynth.attacks.result import Statistic
 from dpsynth.errors import InvalidInput
 
@@ -86,6 +86,24 @@ def _membership_classifier() -> Attack:
     return MembershipClassifier()
 
 
+def _attribute_inference() -> AttackFamily:
+    from dpsynth.attacks.attribute_inference import NeighbourInference
+
+    return NeighbourInference()
+
+
+def _singling_out() -> CountingAttack:
+    from dpsynth.attacks.singling_out import SinglingOut
+
+    return SinglingOut()
+
+
+def _linkability() -> AttackFamily:
+    from dpsynth.attacks.linkability import Linkability
+
+    return Linkability()
+
+
 _ENTRIES = (
     AttackEntry(
         name="exact-match",
@@ -136,6 +154,32 @@ _ENTRIES = (
         threat_model=_WITH_REFERENCE,
         source="Houssiau et al., TAPAS (arXiv 2211.06550); Hayes et al., LOGAN (arXiv 1705.07663)",
         documentation="membership_classifier.md",
+    ),
+    AttackEntry(
+        name="attribute-inference",
+        load=_attribute_inference,
+        statistics=SUCCESS,
+        threat_model=ThreatModel(Goal.ATTRIBUTE, Access.NO_BOX, "all columns of the target but the secret one"),
+        source="Giomi et al., PoPETs 2023 (arXiv 2211.10459), section 3.3, with every column as the secret in turn",
+        documentation="attribute_inference.md",
+        most_targets=2000,
+    ),
+    AttackEntry(
+        name="singling-out",
+        load=_singling_out,
+        statistics=SUCCESS,
+        threat_model=ThreatModel(Goal.SINGLING_OUT, Access.NO_BOX, "nothing"),
+        source="Giomi et al., PoPETs 2023 (arXiv 2211.10459), section 3.1",
+        documentation="singling_out.md",
+    ),
+    AttackEntry(
+        name="linkability",
+        load=_linkability,
+        statistics=SUCCESS,
+        threat_model=ThreatModel(Goal.LINKABILITY, Access.NO_BOX, "some columns in one source, the others in a second"),
+        source="Giomi et al., PoPETs 2023 (arXiv 2211.10459), section 3.2",
+        documentation="linkability.md",
+        most_targets=2000,
     ),
 )
 
