@@ -1,8 +1,10 @@
 """Seconds that a long ledger takes: to open, to verify, to append one entry, and to read what `show` prints.
 
-Run from the root of the project: `python -m benchmarks.ledger_speed [--entries N] [--url URL] [--json FILE]`. The
-ledger is a new file in a temporary folder unless an empty one is named. It holds releases as the package makes them: a
-reservation, its opening, and a settlement of several charges, half of them with noise that no other release has.
+Run from the root of the project: `python -m benchmarks.ledger_speed [--entries N] [--copy-of URL] [--url URL]
+[--json FILE]`. The ledger is a new file in a temporary folder unless an empty one is named. It holds releases as the
+package makes them: a reservation, its opening, and a settlement of several charges, half of them with noise that no
+other release has. With `--copy-of` the entries of a ledger that was made so are written in place of new ones. The
+opening is timed in a process that knows no entry yet.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +31,7 @@ from dpsynth.ledger.journal import Journal, JournalWriter
 from dpsynth.ledger.statement import Charge, Statement
 from dpsynth.ledger.store import open_store
 from dpsynth.oversight import accounts, timeline
+from dpsynth.oversight.last_view import last_view, remember_view
 
 ENTRIES = 100_000
 APPENDS = 100
@@ -65,6 +69,18 @@ def fill(writer: JournalWriter, entries: int) -> None:
         writer.append(Statement(kind=EntryKind.OPEN, reservation=place, **said))
         spent = tuple(Charge(purpose, event) for purpose, event in charges_of(release))
         writer.append(Statement(kind=EntryKind.SETTLE, reservation=place, charges=spent, **said))
+
+
+def copy(source: str, url: str) -> None:
+    """Write the entries of the ledger at `source` behind one another at `url`."""
+    kept = open_store(source, create=False)
+    rows = kept.rows(1)
+    kept.close()
+    store = open_store(url, create=True)
+    with store.writing() as transaction:
+        for row in rows:
+            transaction.append(row)
+    store.close()
 
 
 def witness_every_entry(url: str) -> None:
@@ -118,31 +134,43 @@ def append_seconds(ledger: Ledger) -> list[float]:
     return taken
 
 
-def run(url: str, entries: int) -> dict[str, object]:
-    """Return the figures of a ledger of `entries` entries at `url`, which must be empty."""
+def write(url: str, entries: int, source: str | None) -> None:
+    """Write the ledger that is measured, or copy that at `source`."""
+    if source is not None:
+        copy(source, url)
+        return
     journal = Journal(open_store(url, create=True))
-
-    def write() -> None:
-        with journal.writing() as writer:
-            fill(writer, entries)
-
-    filled = seconds(write)
+    with journal.writing() as writer:
+        fill(writer, entries)
     journal.close()
-    witness_every_entry(url)
-    before, worked = time.perf_counter(), time.process_time()
-    ledger = Ledger(url)
-    opened, opened_work = time.perf_counter() - before, time.process_time() - worked
+
+
+def timed(name: str, work: Callable[[], object]) -> dict[str, object]:
+    """Return how long `work` takes on the clock and on a processor."""
     worked = time.process_time()
-    verified = seconds(ledger.verify)
-    verified_work = time.process_time() - worked
-    figures: dict[str, object] = {
-        "entries": ledger.head().index,
-        "fill_seconds": filled,
-        "open_seconds": round(opened, 3),
-        "open_cpu_seconds": round(opened_work, 3),
-        "verify_seconds": verified,
-        "verify_cpu_seconds": round(verified_work, 3),
+    taken = seconds(work)
+    return {f"{name}_seconds": taken, f"{name}_cpu_seconds": round(time.process_time() - worked, 3)}
+
+
+def in_a_new_process(url: str, entries: int, source: str | None) -> float:
+    """Return the seconds of `write` in a process of its own: what it has learnt of entries, the opening has not."""
+    program = f"from benchmarks.ledger_speed import write; write({url!r}, {entries}, {source!r})"
+    return seconds(lambda: subprocess.run([sys.executable, "-c", program], check=True))  # noqa: S603
+
+
+def run(url: str, entries: int, source: str | None) -> dict[str, object]:
+    """Return the figures of a ledger of `entries` entries at `url`, which must be empty."""
+    filled = in_a_new_process(url, entries, source)
+    witness_every_entry(url)
+    opened: list[Ledger] = []
+    figures = {
+        "fill_seconds" if source is None else "copy_seconds": filled,
+        **timed("open", lambda: opened.append(Ledger(url))),
     }
+    (ledger,) = opened
+    figures |= {"entries": ledger.head().index, **timed("verify", ledger.verify)}
+    remember_view(ledger)
+    figures |= timed("view", lambda: last_view(url))
     worked = time.process_time()
     taken = append_seconds(ledger)
     append_work = (time.process_time() - worked) / len(taken)
@@ -169,12 +197,14 @@ def main() -> None:
     """Print the figures, one a line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=ENTRIES)
+    parser.add_argument("--copy-of", help="a ledger whose entries are copied in place of making new ones")
     parser.add_argument("--url", help="an empty ledger, sqlite:/// or postgresql://")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = asked.url or f"sqlite:///{Path(folder) / 'ledger.db'}"
-        figures = {"store": url.partition(":")[0], **run(url, asked.entries)}
+        os.environ["DPSYNTH_HOME"] = folder  # of notes and witnesses
+        figures = {"store": url.partition(":")[0], **run(url, asked.entries, asked.copy_of)}
         figures["disk_sync_milliseconds"] = sync_milliseconds(Path(folder))
     for name, value in figures.items():
         sys.stdout.write(f"{name:<30}{value}\n")
