@@ -87,6 +87,7 @@ def witness_every_entry(url: str) -> None:
     """Let the witness know each head, as it does where each entry was written by itself."""
     store = open_store(url, create=False)
     if store.witness_path is not None:
+        store.witness_path.parent.mkdir(parents=True, exist_ok=True)
         with store.witness_path.open("a", encoding="ascii") as witness:
             witness.writelines(f"\n{row.index} {row.digest}" for row in store.rows(1))
     store.close()
