@@ -80,7 +80,7 @@ class AuditRecord:
         delta: of the claim.
         games: what was played.
         software: versions of what ran.
-        source_sha256: digest of the package that ran.
+        source_sha256: digest of all modules of the package that a fit of this generator can run.
         date: when, UTC.
     """
 

@@ -76,6 +76,6 @@ def audit_generator(
         delta=str(claim.delta),
         games=tuple(games),
         software=software_versions(),
-        source_sha256=source_sha256(),
+        source_sha256=source_sha256(type(generator).__module__),
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
     )

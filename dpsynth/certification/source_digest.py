@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+_PACKAGE = Path(__file__).parents[1]
+
+_EVERY_FIT = ("dpsynth.curator.curator", "dpsynth.ledger.ledger", "dpsynth.randomness")
+
 
 @cache
-def source_sha256() -> str:
-    """Return the SHA-256 over every module of the package that runs now: its place and its text, in order of places.
+def source_sha256(generator_module: str) -> str:
+    """Return the SHA-256 over every module of the package that a fit can run: place and text, in order of places.
 
-    Line endings count as one character, so that a checkout and a wheel of the same version agree.
+    That is the generator's module, curator, ledger and randomness, and all that they import from this package, now or
+    later; reports, attacks and other generators may change without making evidence stale. Line endings count as one
+    character, so that a checkout and a wheel of the same version agree.
+
+    Args:
+        generator_module: name of the module that defines the generator.
     """
-    package = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py"), key=lambda path: path.relative_to(package).as_posix()):
+    for name, path in sorted(_closure(generator_module, *_EVERY_FIT).items()):
         text = path.read_bytes().replace(b"\r\n", b"\n")
-        digest.update(f"{path.relative_to(package).as_posix()}\0{len(text)}\0".encode())
+        digest.update(f"{name}\0{len(text)}\0".encode())
         digest.update(text)
     return digest.hexdigest()
+
+
+def _closure(*roots: str) -> dict[str, Path]:
+    """Return all modules of this package that `roots` reach by imports, wherever in a module these stand."""
+    found: dict[str, Path] = {}
+    waiting = [*roots]
+    while waiting:
+        name = waiting.pop()
+        path = _file_of(name)
+        if name in found or path is None:
+            continue
+        found[name] = path
+        waiting += _imported(path)
+        # Importing a module runs the packages above it.
+        waiting += [name.rpartition(".")[0]] if "." in name.removeprefix("dpsynth.") else []
+    return found
+
+
+def _file_of(name: str) -> Path | None:
+    place = _PACKAGE.joinpath(*name.split(".")[1:])
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        if name.startswith("dpsynth.") and file.is_file():
+            return file
+    return None
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

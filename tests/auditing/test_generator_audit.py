@@ -17,7 +17,7 @@ from dpsynth.auditing.generator_audit import audit_generator
 from dpsynth.auditing.lower_bounds import PairedRuns
 from dpsynth.auditing.neighbors import worst_case_pair
 from dpsynth.generators.registry import generator
-from tests.auditing.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided
+from privacy_audits.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided
 
 CLAIM = PrivacyBudget(1, "1e-2")
 PAIR = worst_case_pair(2, rows=60, rows_alike=60)

@@ -1,6 +1,6 @@
 """Doors and generators that break their promise, each in one way that real software has broken it.
 
-They are doubles of the tests and stand nowhere in the package.
+They are doubles for tests and campaigns, and stand nowhere in the package.
 """
 
 from __future__ import annotations
@@ -31,9 +31,17 @@ class Spends:
 
     @property
     def name(self) -> str:
+        """The name of the honest one."""
         return self.inner.name
 
-    def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedSynthesizer:
+    def fit(
+        self,
+        curator: Any,
+        budget: PrivacyBudget,  # noqa: ARG002 - what it was told
+        *,
+        rng: np.random.Generator,
+    ) -> FittedSynthesizer:
+        """Return the honest one fitted with another budget."""
         return self.inner.fit(curator, self.spent, rng=rng)
 
 

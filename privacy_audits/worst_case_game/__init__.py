@@ -1,0 +1,1 @@
+"""The worst-case distinguishing game, for every generator of marginals."""

@@ -1,0 +1,178 @@
+"""Plays the worst-case game with every generator of marginals, and with twins that must be caught."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.auditing.audit_record import AuditRecord
+from dpsynth.auditing.game import Door
+from dpsynth.auditing.generator_audit import CAMPAIGN_RUNS, SMOKE_RUNS, audit_generator, due_pairs
+from dpsynth.generators.registry import GENERATORS, generator
+from privacy_audits.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided
+
+FOLDER = Path(__file__).parent
+CLAIM = PrivacyBudget(1, "1e-2")
+AUDITED = tuple(entry.name for entry in GENERATORS if entry.access == "MarginalQueries" and entry.name != "auto")
+"""`auto` is one of the others."""
+
+WHITE_BOX_BAR, BLACK_BOX_BAR = 0.85, 0.75
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A generator, or a door, that breaks its promise."""
+
+    name: str
+    generator: str
+    damage: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    spent: PrivacyBudget | None = None
+
+    def audit(self, runs: int) -> AuditRecord:
+        """Return what the game counts; it must not pass."""
+        maker: Any = generator(self.generator)
+        door: Door | None = None
+        if self.spent is not None:
+            maker, door = Spends(maker, self.spent), door_with_budget(self.spent)
+        with self.damage:
+            return audit_generator(
+                maker, CLAIM, runs=runs, rng=np.random.default_rng(), pairs=due_pairs()[:1], door=door
+            )
+
+
+def twins() -> tuple[Twin, ...]:
+    """Return the twins of every generator that claims 1 and spends 5, and of one generator with other mistakes."""
+    five = PrivacyBudget(5, "1e-2")
+    return (
+        *(Twin(f"{name} spends 5 and claims 1", name, spent=five) for name in AUDITED),
+        Twin("half of the declared noise", "mst", noise_scaled(Fraction(1, 2))),
+        Twin("nine tenths of the declared noise", "mst", noise_scaled(Fraction(9, 10))),
+        Twin("sensitivity divided by 4", "all_marginals", sensitivity_divided(4)),
+    )
+
+
+def audit(name: str, runs: int) -> AuditRecord:
+    """Return what the games of one generator count: all runs in the first pair of worlds, a fifth in the others."""
+    first, *others = due_pairs()
+    rng = np.random.default_rng()
+    tight = audit_generator(generator(name), CLAIM, runs=runs, rng=rng, pairs=(first,))
+    wide = audit_generator(generator(name), CLAIM, runs=max(runs // 5, 20), rng=rng, pairs=tuple(others))
+    return AuditRecord(
+        tight.generator,
+        tight.epsilon,
+        tight.delta,
+        (*tight.games, *wide.games),
+        tight.software,
+        tight.source_sha256,
+        tight.date,
+    )
+
+
+def recorded() -> Iterator[AuditRecord]:
+    """Return the recorded audits, in the order of the registry."""
+    for name in AUDITED:
+        file = FOLDER / "results" / f"{name}.json"
+        if file.exists():
+            yield AuditRecord.from_json(json.loads(file.read_text(encoding="utf-8"))["counts"])
+
+
+def summary() -> str:
+    """Return the text of summary.md, from the recorded counts alone."""
+    lines = [
+        "# Worst-case game: summary",
+        "",
+        "Made from `results/` by `python -m privacy_audits.worst_case_game.campaign --summary`. Bounds are one-sided,",
+        "95 %.",
+        "",
+        "| generator | worlds | fits each | claimed mu | white box | share | black box | share | noise | verdict |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for record in recorded():
+        for place, game in enumerate(record.games):
+            white, black = game.white_box.mu_lower(), game.black_box.mu_lower()
+            tight = white >= WHITE_BOX_BAR * record.claimed_mu and black >= BLACK_BOX_BAR * record.claimed_mu
+            verdict = "**refuted**" if record.problems else "holds" if place or tight else "holds, not tight"
+            lines.append(
+                f"| `{record.generator}` | {'ab'[place]} | {game.runs:,} | {record.claimed_mu:.3f} "
+                f"| {white:.3f} | {white / record.claimed_mu:.0%} | {black:.3f} | {black / record.claimed_mu:.0%} "
+                f"| {game.noise.ratio:.4f} | {verdict} |"
+            )
+    bad = FOLDER / "results" / "known_bad.json"
+    if bad.exists():
+        lines += ["", "| known-bad twin | fits each | caught |", "|---|---|---|"]
+        lines += [
+            f"| {twin['name']} | {twin['runs']} | {'yes' if twin['caught'] else '**no**'} |"
+            for twin in json.loads(bad.read_text(encoding="utf-8"))["twins"]
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def run_campaign(names: list[str], runs: int) -> None:
+    """Record what is not recorded yet, generator by generator, then the twins."""
+    for name in names:
+        file = FOLDER / "results" / f"{name}.json"
+        if file.exists():
+            continue
+        began = time.perf_counter()
+        record = audit(name, runs)
+        content = {"id": record.audit_id, "seconds": round(time.perf_counter() - began), "counts": record.counts()}
+        file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        sys.stdout.write(f"{name}: {'; '.join(record.problems) or 'nothing refutes the claim'}\n")
+    (FOLDER / "summary.md").write_text(summary(), encoding="utf-8")
+
+
+def run_twins(runs: int, *, write: bool) -> bool:
+    """Return whether every twin was caught; say which was not."""
+    found = []
+    for twin in twins():
+        problems = twin.audit(runs).problems
+        found.append({"name": twin.name, "runs": runs, "caught": bool(problems), "problems": list(problems)})
+        sys.stdout.write(f"{twin.name}: {'caught' if problems else 'NOT CAUGHT'}\n")
+    if write:
+        file = FOLDER / "results" / "known_bad.json"
+        file.write_text(json.dumps({"twins": found}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (FOLDER / "summary.md").write_text(summary(), encoding="utf-8")
+    return all(twin["caught"] for twin in found)
+
+
+def main() -> None:
+    """Do what the command line asks for; the exit code is 1 where an honest generator fails or a twin passes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_RUNS} fits per world, nothing is recorded")
+    parser.add_argument("--summary", action="store_true", help="rewrite summary.md from the recorded results")
+    parser.add_argument("--twins", action="store_true", help="only the known-bad twins")
+    parser.add_argument("--generators", nargs="+", default=list(AUDITED), choices=list(AUDITED))
+    parser.add_argument("--runs", type=int, default=CAMPAIGN_RUNS, help="fits per world")
+    given = parser.parse_args()
+    if given.summary:
+        (FOLDER / "summary.md").write_text(summary(), encoding="utf-8")
+        return
+    if given.smoke:
+        broken = [
+            name
+            for name in given.generators
+            if audit_generator(
+                generator(name), CLAIM, runs=SMOKE_RUNS, rng=np.random.default_rng(), pairs=due_pairs()[:1]
+            ).problems
+        ]
+        sys.stdout.write(f"refuted: {', '.join(broken) or 'none'}\n")
+        sys.exit(0 if run_twins(SMOKE_RUNS // 2, write=False) and not broken else 1)
+    if not given.twins:
+        run_campaign(given.generators, given.runs)
+    caught = run_twins(SMOKE_RUNS, write=True) if given.twins or set(given.generators) == set(AUDITED) else True
+    sys.exit(0 if caught and not any(record.problems for record in recorded()) else 1)
+
+
+if __name__ == "__main__":
+    main()
