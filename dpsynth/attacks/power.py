@@ -16,6 +16,7 @@ from dpsynth.attacks.significance import fisher_one_sided
 
 _LARGEST_TABLE = 10_000_000
 _BISECTIONS = 30
+_CONTROL_HITS = 60
 
 
 @lru_cache(maxsize=256)
@@ -39,7 +40,10 @@ def smallest_detectable_rate(
         0.0, scipy.special.bdtr(hits[:-1], controls, natural_rate)
     )
     likely = np.flatnonzero(weights > 1e-9)
-    critical = np.array([_critical_hits(members, int(count), controls, significance) for count in likely])
+    # The critical number rises smoothly with the hits among controls: between a few of them it is interpolated.
+    asked = likely[np.unique(np.linspace(0, len(likely) - 1, _CONTROL_HITS).astype(np.intp))]
+    found_at = [_critical_hits(members, int(count), controls, significance) for count in asked]
+    critical = np.rint(np.interp(likely, asked, found_at)).astype(np.intp)
 
     def chance(rate: float) -> float:
         found = np.where(critical > members, 0.0, scipy.special.bdtrc(np.minimum(critical, members) - 1, members, rate))

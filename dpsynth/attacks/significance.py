@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,11 @@ def fisher_one_sided(member_hits: int, members: int, control_hits: int, controls
     Source: R. A. Fisher, Statistical Methods for Research Workers (1934), section 21.02: the upper hypergeometric tail.
     """
     hits = member_hits + control_hits
-    among_members = np.arange(member_hits, min(members, hits) + 1)
+    total = members + controls
+    mean = hits * members / max(total, 1)
+    # Terms fall off at least as fast as a normal law beyond the mean; what is left out is below 1e-30 of the sum.
+    reach = math.ceil(12 * math.sqrt(mean * controls / max(total, 1))) + 60
+    among_members = np.arange(member_hits, min(members, hits, max(member_hits, math.ceil(mean)) + reach) + 1)
     logs = (
         _log_binomial(members, among_members)
         + _log_binomial(controls, hits - among_members)
