@@ -24,12 +24,16 @@ from dpsynth.attacks.registry import ATTACKS
 from dpsynth.attacks.result import Reading, overall_reading
 from dpsynth.attacks.suite import run_suite
 from dpsynth.certification.document import NegativeControlSection, NegativeControlsSection
+from dpsynth.certification.released_table import codes_as_written
 from dpsynth.progress import phase
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 
 TWINS = ("copy", "noisy-copy", "smote", "copied-tenth")
-"""What every suite has to find before its silence means anything."""
+"""What every suite has to find before its silence means anything.
+
+Twins, sizes and words are part of the published form of a certificate: they do not change within one version of it.
+"""
 
 HONEST = "honest draw"
 """Name of the control that must not fail."""
@@ -121,8 +125,9 @@ def negative_controls(table: SyntheticTable) -> NegativeControls:
 
     Privacy: nothing is charged; this is post-processing of the released table, and reads nothing else.
     """
-    rng = np.random.default_rng(_seed(table.codes))
-    people = table.codes[rng.permutation(table.rows)]
+    codes = codes_as_written(table.codes, table.schema)
+    rng = np.random.default_rng(_seed(codes))
+    people = codes[rng.permutation(table.rows)]
     part = min(MOST_ROWS, table.rows // _PARTS)
     members, controls, fresh = (people[part * place : part * (place + 1)] for place in range(_PARTS))
     return control_suite(members, controls, fresh, table.schema, rng=rng)
@@ -261,6 +266,15 @@ def problem_of(section: NegativeControlsSection, rows: int) -> str | None:
     if any(control.description != _description(control.release) for control in section.releases):
         return "it describes its negative controls in other words than the published ones"
     return None
+
+
+def repeated(
+    section: NegativeControlsSection, codes: NDArray[np.int32], schema: Schema
+) -> NegativeControlsSection | None:
+    """Return the section again, from the codes of the released table; None if other attacks are at hand than then."""
+    if section.attacks != tuple(ATTACKS):
+        return None
+    return negative_controls(SyntheticTable(schema, codes, spread_seed=0)).section()
 
 
 def _description(release: str) -> str:

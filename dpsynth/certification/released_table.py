@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.errors import BundleError
 from dpsynth.schema.axes import CategoryAxis
 from dpsynth.schema.cells import read_cell
 from dpsynth.schema.columns import Column
@@ -44,6 +45,33 @@ def problems_of_table(path: Path, schema: Schema, rows: int) -> list[str]:
     if found != rows:
         problems.append(f"{path.name} has {found} rows, the certificate is about {rows}")
     return problems
+
+
+def codes_of_table(path: Path, schema: Schema) -> NDArray[np.int32]:
+    """Return the codes of the table in `path`, shape (rows, columns): those that it was written from.
+
+    Raises:
+        BundleError: it cannot be read as a table of `schema`.
+    """
+    try:
+        cells = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, schema)
+        return np.stack([column.encode(cells[column.name]) for column in schema.columns], axis=1)
+    except (OSError, ValueError, LookupError, csv.Error) as fault:
+        raise BundleError(f"{path.name} cannot be read as a table ({type(fault).__name__})") from fault
+
+
+def codes_as_written(codes: NDArray[np.int32], schema: Schema) -> NDArray[np.int32]:
+    """Return what `codes_of_table` finds in a file that these codes were written to.
+
+    A cell outside the domain of a column that has no label for it is written like a missing one.
+    """
+    written = codes.copy()
+    for place, column in enumerate(schema.columns):
+        label = column.axis.outside_label if isinstance(column.axis, CategoryAxis) else None
+        if column.missing_code is not None and column.outside_code is not None and label is None:
+            cells = written[:, place]
+            written[:, place] = np.where(cells == column.outside_code, column.missing_code, cells)
+    return written
 
 
 def _leaves_domain(column: Column, cells: Sequence[object], codes: NDArray[np.int32]) -> bool:

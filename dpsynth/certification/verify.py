@@ -24,9 +24,9 @@ from dpsynth.certification.artefacts import digest_of_file
 from dpsynth.certification.certificate import Certificate
 from dpsynth.certification.checks import CHECK_NAMES
 from dpsynth.certification.limits import LIMITS
-from dpsynth.certification.negative_control import problem_of
+from dpsynth.certification.negative_control import problem_of, repeated
 from dpsynth.certification.policy import Verdict
-from dpsynth.certification.released_table import problems_of_table
+from dpsynth.certification.released_table import codes_of_table, problems_of_table
 from dpsynth.certification.sections import accountants_section
 from dpsynth.certification.signing import key_id_of, open_envelope, statement, subject
 from dpsynth.errors import BundleError, DpsynthError, LedgerCorrupted
@@ -73,13 +73,14 @@ class _Refuted(Exception):
     """A check does not hold; the message is its explanation."""
 
 
-def verify_release(folder: Path, *, public_key: Path | None = None) -> Verification:
+def verify_release(folder: Path, *, public_key: Path | None = None, repeat_controls: bool = False) -> Verification:
     """Return what holds and what does not hold about a release folder.
 
     Args:
         folder: the release.
         public_key: the signer's public key in PEM form, obtained by another way than the folder. Without it the key
             in the folder is used: that shows that nothing changed since it was signed, but not by whom.
+        repeat_controls: attack planted leaks among the rows of the table again, which takes some seconds.
 
     Raises:
         BundleError: `folder` is not a folder, or `public_key` cannot be read.
@@ -90,7 +91,7 @@ def verify_release(folder: Path, *, public_key: Path | None = None) -> Verificat
         trusted = None if public_key is None else public_key.read_bytes()
     except OSError as fault:
         raise BundleError(f"the public key {public_key} cannot be read: {fault.strerror}") from fault
-    release = _Release(folder, trusted)
+    release = _Release(folder, trusted, repeat_controls=repeat_controls)
     steps: tuple[tuple[str, Callable[[], str]], ...] = (
         ("files", release.check_files),
         ("signature", release.check_signature),
@@ -122,8 +123,9 @@ def _run(name: str, step: Callable[[], str]) -> VerifiedCheck:
 class _Release:
     """A release folder under suspicion; parts are read once, and failing to read them fails whatever needs them."""
 
-    def __init__(self, folder: Path, trusted_key: bytes | None) -> None:
+    def __init__(self, folder: Path, trusted_key: bytes | None, *, repeat_controls: bool) -> None:
         self._folder = folder
+        self._repeat_controls = repeat_controls
         self._trusted_key = trusted_key
 
     # ------------------------------------------------------------------------------------------------------- parts
@@ -290,7 +292,14 @@ class _Release:
         problem = problem_of(section, document.scope.rows)
         if problem is not None:
             raise _Refuted(problem)
-        return f"{'effective' if section.effective else 'ineffective'}: {section.statement}"
+        if not self._repeat_controls:
+            return section.statement
+        again = repeated(section, codes_of_table(self._folder / self._table_file(), self._schema), self._schema)
+        if again is None:
+            return f"{section.statement} Not tried again: the attacks at hand are others than those of the certificate."
+        if again != section:
+            raise _Refuted("tried again on this machine, the attack suite says something else about planted leaks")
+        return f"{section.statement} Tried again, with the same outcome."
 
     def check_ledger(self) -> str:
         stated = self._certificate.document.ledger

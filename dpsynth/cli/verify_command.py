@@ -21,10 +21,13 @@ def verify(
     public_key: Annotated[
         Path | None, typer.Option(help="Public key (PEM) of the signer that you trust; else the folder's own is used.")
     ] = None,
+    repeat_controls: Annotated[
+        bool, typer.Option("--repeat-controls", help="Attack planted leaks among the rows of the table again.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
     """Check signature, hashes, table, ledger extract and cost of a release; needs neither data nor network."""
-    verification = verify_release(folder, public_key=public_key)
+    verification = verify_release(folder, public_key=public_key, repeat_controls=repeat_controls)
     failed = [check for check in verification.checks if not check.passed]
     if as_json:
         checks = [
