@@ -20,11 +20,13 @@ from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
 from dpsynth.certification.certificate import Override  # noqa: E402
 from dpsynth.curator.gradients import StepAllowance  # noqa: E402
 from dpsynth.errors import BundleError, InvalidInput, LedgerError, TableError  # noqa: E402
+from dpsynth.generators.answer_tape import AnswerTape  # noqa: E402
 from dpsynth.generators.dpctgan import DPCTGAN  # noqa: E402
 from dpsynth.ledger import EntryKind, Ledger  # noqa: E402
 from dpsynth.release import release  # noqa: E402
 from dpsynth.resume import resume_release  # noqa: E402
 from dpsynth.schema.schema import Schema  # noqa: E402
+from tests.faults.children import Say, die, start  # noqa: E402
 
 TEXT = """
 name: clinic
@@ -131,6 +133,53 @@ def test_interrupted_while_it_trains(data: Path, ledger: Ledger, monkeypatch: py
     assert [check.name for check in certificate.checks if check.verdict == "FAIL"] == []
     assert len(certificate.attempts) == 1
     assert gradients(data.parent / "kept") == SMALL.critics
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "after"),
+    [
+        (StepAllowance, "charge", 1),
+        (StepAllowance, "charge", 4),
+        (AnswerTape, "append", 3),
+        (flow, "internal_audit", 0),
+    ],
+    ids=lambda given: getattr(given, "__name__", given),
+)
+def test_killed_in_the_middle_it_is_resumed_in_another_process(
+    data: Path, tmp_path: Path, owner: Any, name: str, after: int
+) -> None:
+    """`kill -9`: nothing is settled, closed or flushed. A later process finds folder and ledger as they were left."""
+    place = tmp_path / "ledger.db"
+    with Ledger(place) as books:
+        books.set_budget("clinic", PrivacyBudget(4, "1e-5"), unit="one row", event_delta="5e-6")
+
+    def killed(say: Say) -> None:
+        real, calls = getattr(owner, name), [0]
+
+        def counted(*given: Any, **named: Any) -> Any:
+            calls[0] += 1
+            if calls[0] > after:
+                die()
+            return real(*given, **named)
+
+        setattr(owner, name, counted)
+        with Ledger(place, create=False) as books:
+            begin(data, books)
+
+    lines, code = start(killed).finish()
+    assert code == -9, lines
+    assert not (tmp_path / "out").exists()
+    with Ledger(place, create=False) as books:
+        books.verify()
+        spent = books.spent("clinic")
+        made = resume(data, books, internal_folder=tmp_path / "internal-2")
+        assert made.folder.is_dir()
+        assert books.spent("clinic") == spent
+        check_one_charge(books)
+        claims = [entry.steps for entry in books.entries() if entry.kind is EntryKind.STEPS]
+        assert claims == [1, 2, 3, 4, 5, 6]
+        with pytest.raises(BundleError, match="judged before"):
+            resume(data, books)
 
 
 @pytest.mark.parametrize("name", ["internal_audit", "facts_of", "assess"])

@@ -20,7 +20,7 @@ from dpsynth.curator._sealed import unseal  # noqa: E402
 from dpsynth.curator.authority import Life  # noqa: E402
 from dpsynth.curator.gradient_queries import GradientSession, TrainingPlan  # noqa: E402
 from dpsynth.errors import BudgetExceeded, InvalidInput, LedgerError, LedgerUnavailable, TableError  # noqa: E402
-from dpsynth.ledger import EntryKind, Ledger, verify_extract  # noqa: E402
+from dpsynth.ledger import EntryKind, Ledger, load_or_create_key, verify_extract  # noqa: E402
 from dpsynth.ledger.journal import JournalWriter  # noqa: E402
 from dpsynth.ledger.statement import Statement  # noqa: E402
 from dpsynth.schema.schema import Schema  # noqa: E402
@@ -303,6 +303,39 @@ def test_a_claim_that_fails_answers_nothing(ledger: Ledger, monkeypatch: pytest.
             with pytest.raises(LedgerUnavailable):
                 session.noisy_gradient(PARAMETERS)
         assert session.steps_left == PLAN.steps - BLOCK
+
+
+def test_what_an_earlier_budget_paid_for_is_not_gone_on_with_under_a_later_one(path: Path, tmp_path: Path) -> None:
+    keys = [load_or_create_key(tmp_path / f"{name}.pem") for name in ("ada", "bob")]
+    with Ledger(path.with_name("renewed.db")) as ledger:
+        ledger.set_budget(
+            "clinic", BUDGET, unit="one row", event_delta="2e-6", approvers=[key.public_pem for key in keys]
+        )
+        assert interrupt(ledger, after=2) == [1, 2]
+        renewal = ledger.propose_renewal("clinic", BUDGET, reason="next year, other people")
+        ledger.renew(renewal, [renewal.approved_with(key) for key in keys])
+        before = ledger.head()
+        with pytest.raises(LedgerError), training(opened(ledger)):
+            pass
+        assert ledger.head() == before
+        assert ledger.spent("clinic").mu_squared == 0
+        assert ledger.lifetime("clinic").mu_squared == PLAN.cover().mu_squared
+        ledger.verify()
+
+
+def test_a_new_budget_does_not_begin_while_a_killed_training_is_open(path: Path, tmp_path: Path) -> None:
+    keys = [load_or_create_key(tmp_path / f"{name}.pem") for name in ("ada", "bob")]
+    place = path.with_name("renewed.db")
+    approvers = [key.public_pem for key in keys]
+    with Ledger(place) as ledger:
+        ledger.set_budget("clinic", BUDGET, unit="one row", event_delta="2e-6", approvers=approvers)
+    assert live(place, "answered", 2, Life.FIRST) == 2
+    with Ledger(place, create=False) as ledger:
+        renewal = ledger.propose_renewal("clinic", BUDGET, reason="next year, other people")
+        with pytest.raises(LedgerError, match="not settled"):
+            ledger.renew(renewal, [renewal.approved_with(key) for key in keys])
+        assert ledger.epoch("clinic") == 1
+    assert live(place, "answered", 100, Life.LATER) == PLAN.steps - BLOCK
 
 
 def killing(point: int, when: str) -> Callable[[JournalWriter, Statement], Any]:
