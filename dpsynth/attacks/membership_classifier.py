@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.attacks.canonical_form import canonical_form, rows_in_order
+from dpsynth.attacks.distance import in_threads
 from dpsynth.attacks.records import Records, require_same_columns
 
 
@@ -40,22 +42,27 @@ class MembershipClassifier:
         """Return one probability per target, shape (targets,); 1/2 for all where there is nothing to learn from."""
         require_same_columns(targets, synthetic)
         require_same_columns(targets, reference)
-        undecided = np.full(len(targets), 0.5)
-        if min(len(synthetic), len(reference)) < self.folds or not len(targets):
-            return undecided
-        columns = _informative_columns(synthetic, reference)
-        if columns.size == 0:
-            return undecided
-        rows = np.concatenate([_in_order(synthetic, columns), _in_order(reference, columns)])
-        is_synthetic = np.arange(len(rows)) < len(synthetic)
-        asked = targets.values[:, columns].astype(np.float32)
-        folds = [rng.permutation(len(table)) % self.folds for table in (synthetic, reference)]
-        fold = np.concatenate(folds)
-        scores = np.zeros(len(targets))
-        for left_out in range(self.folds):
-            kept = fold != left_out
-            scores += self._fit_and_ask(rows[kept], is_synthetic[kept], asked, seed=int(rng.integers(2**31)))
-        return scores / self.folds
+        form = canonical_form(synthetic, reference)
+        released, others, asked = form.of(synthetic), form.of(reference), form.of(targets)
+        if released is None or others is None or asked is None or min(len(released), len(others)) < self.folds:
+            return np.full(len(targets), 0.5)
+        rows = rows_in_order(released).followed_by(rows_in_order(others)).values.astype(np.float32)
+        is_synthetic = np.arange(len(rows)) < len(released)
+        fold = np.concatenate([rng.permutation(len(table)) % self.folds for table in (released, others)])
+        seeds = rng.integers(2**31, size=self.folds)
+        questions = asked.values.astype(np.float32)
+        probabilities = np.empty((self.folds, len(targets)))
+
+        def ask(parts: slice) -> None:
+            for part in range(parts.start, parts.stop):
+                kept = fold != part
+                probabilities[part] = self._fit_and_ask(
+                    rows[kept], is_synthetic[kept], questions, seed=int(seeds[part])
+                )
+
+        in_threads("grow forests", ask, self.folds, step=1)
+        scores: NDArray[np.float64] = probabilities.mean(axis=0)
+        return scores
 
     def _fit_and_ask(
         self,
@@ -73,24 +80,8 @@ class MembershipClassifier:
             class_weight="balanced",
             random_state=seed,
         )
+        if not len(asked):
+            return np.zeros(0)
         forest.fit(rows, is_synthetic)
         probabilities: NDArray[np.float64] = forest.predict_proba(asked)
         return probabilities[:, 1]
-
-
-def _informative_columns(synthetic: Records, reference: Records) -> NDArray[np.intp]:
-    """Return the columns that are not constant, in an order that depends on their content alone.
-
-    So the same forest grows however the columns of the table are arranged.
-    """
-    together = np.sort(synthetic.followed_by(reference).values, axis=0)
-    moving = [place for place in range(together.shape[1]) if together[0, place] != together[-1, place]]
-    moving.sort(key=lambda place: (bool(synthetic.ordered[place]), together[:, place].tobytes()))
-    return np.array(moving, dtype=np.intp)
-
-
-def _in_order(records: Records, columns: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return the rows of some columns in lexicographic order, so that the order of the table carries no signal."""
-    values = records.values[:, columns]
-    order = np.lexsort(values.T[::-1])
-    return values[order].astype(np.float32)
