@@ -29,6 +29,9 @@ _BLOCK_OTHERS = 4096
 
 _TARGETS_PER_JOB = 1024
 
+OFFSET = 1 / 64
+"""Keeps the logarithm of a zero distance finite: a difference of one sixty-fourth of one column's range."""
+
 _EXACT_COLUMNS = 255
 """float32 sums of up to this many multiples of 2**-16 are exact."""
 

@@ -15,11 +15,8 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.attacks.distance import nearest_totals
+from dpsynth.attacks.distance import OFFSET, nearest_totals
 from dpsynth.attacks.records import Records
-
-OFFSET = 1 / 64
-"""Keeps the logarithm of a zero distance finite: a difference of one sixty-fourth of one column's range."""
 
 
 class Calibration(Enum):

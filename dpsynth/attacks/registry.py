@@ -80,6 +80,12 @@ def _calibrated_ratio() -> Attack:
     return NearestNeighbour(Calibration.LOG_RATIO)
 
 
+def _density_ratio() -> AnyAttack:
+    from dpsynth.attacks.density_ratio import DensityRatio
+
+    return DensityRatio()
+
+
 def _membership_classifier() -> Attack:
     from dpsynth.attacks.membership_classifier import MembershipClassifier
 
@@ -102,6 +108,24 @@ def _linkability() -> AttackFamily:
     from dpsynth.attacks.linkability import Linkability
 
     return Linkability()
+
+
+def _clique_ratio() -> Attack:
+    from dpsynth.attacks.clique_ratio import CliqueRatio
+
+    return CliqueRatio()
+
+
+def _prediction_error() -> AnyAttack:
+    from dpsynth.attacks.prediction_error import PredictionError
+
+    return PredictionError()
+
+
+def _meta_attack() -> AnyAttack:
+    from dpsynth.attacks.meta_attack import BlendedScores
+
+    return BlendedScores()
 
 
 _ENTRIES = (
@@ -148,6 +172,15 @@ _ENTRIES = (
         documentation="nearest_neighbour.md",
     ),
     AttackEntry(
+        name="density-ratio",
+        load=_density_ratio,
+        statistics=RANKING,
+        threat_model=_WITH_REFERENCE,
+        source="van Breugel et al., DOMIAS, AISTATS 2023 (arXiv 2302.12580); Hilprecht et al., PoPETs 2019; "
+        "Ward et al., Data Plagiarism Index (arXiv 2406.13012)",
+        documentation="density_ratio.md",
+    ),
+    AttackEntry(
         name="membership-classifier",
         load=_membership_classifier,
         statistics=RANKING,
@@ -180,6 +213,34 @@ _ENTRIES = (
         source="Giomi et al., PoPETs 2023 (arXiv 2211.10459), section 3.2",
         documentation="linkability.md",
         most_targets=2000,
+    ),
+    AttackEntry(
+        name="clique-ratio",
+        load=_clique_ratio,
+        statistics=RANKING,
+        threat_model=_WITH_REFERENCE,
+        source="Golob et al., MAMA-MIA (arXiv 2410.05506)",
+        documentation="clique_ratio.md",
+    ),
+    AttackEntry(
+        name="prediction-error",
+        load=_prediction_error,
+        statistics=RANKING,
+        threat_model=_WITH_REFERENCE,
+        source="German et al., MIA-EPT, error prediction profiles, 2025",
+        documentation="prediction_error.md",
+    ),
+    AttackEntry(
+        name="meta-attack",
+        load=_meta_attack,
+        statistics=RANKING,
+        threat_model=ThreatModel(
+            Goal.MEMBERSHIP,
+            Access.NO_BOX,
+            "the target's full record, a reference table, and some records that are known to be members and controls",
+        ),
+        source="Wolpert, Stacked Generalization, Neural Networks 5 (1992); German et al., MIA-EPT, 2025",
+        documentation="meta_attack.md",
     ),
 )
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dpsynth.attacks.nearest_neighbour import OFFSET, Calibration, NearestNeighbour
+from dpsynth.attacks.distance import OFFSET
+from dpsynth.attacks.nearest_neighbour import Calibration, NearestNeighbour
 from tests.attacks.four_rows import NOTHING, REFERENCE, SYNTHETIC, TARGETS, TO_REFERENCE, TO_SYNTHETIC, rng
 
 

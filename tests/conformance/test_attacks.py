@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dpsynth.attacks import ATTACKS, Attack, AttackFamily, CountingAttack, Records, Trials
+from dpsynth.attacks.base import MetaAttack
 from dpsynth.attacks.nearest_neighbour import NearestNeighbour
 from dpsynth.attacks.ranking import auc_evidence
 from dpsynth.attacks.significance import fisher_one_sided
@@ -280,7 +281,9 @@ for name, entry in ATTACKS.items():
     loaded = entry.load()
     if isinstance(loaded, CountingAttack):
         COUNTING[name] = loaded
-    else:
+    elif not isinstance(
+        loaded, MetaAttack
+    ):  # it scores people by the scores of others: tests/attacks/test_meta_attack.py
         SCORING[name] = loaded
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.attack_corpus import FEW_NOISY_OUTLIERS, GATE_MUST_FAIL, HONEST, People
+from benchmarks.attack_corpus import FEW_NOISY_OUTLIERS, GATE_MUST_FAIL, HONEST, People, exact_columns
 from benchmarks.attack_tables import attack_table, missing_file
 from dpsynth.attacks import Reading, Records, overall_reading, run_suite
 from dpsynth.certification.policy import Verdict
@@ -55,6 +55,13 @@ def test_few_verbatim_rows_are_caught(twin: str) -> None:
 def test_few_noisy_outliers_are_caught_among_the_most_isolated() -> None:
     people = people_of("adult", 2_000)
     assert reading(people, people.leak(FEW_NOISY_OUTLIERS, SEED)) is Reading.FAIL
+
+
+@pytest.mark.parametrize("table", ["adult", "acs"])
+def test_columns_without_noise_are_traced(table: str) -> None:
+    # Only the clique ratio sees it. The same columns with noise are among the honest releases.
+    people = people_of(table, ROWS)
+    assert reading(people, exact_columns(people, SEED).astype(np.int32)) is Reading.FAIL
 
 
 @pytest.mark.parametrize("release", HONEST)
