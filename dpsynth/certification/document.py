@@ -309,7 +309,7 @@ class NegativeControlsSection(Section):
     rows: Count
     """Rows of this table that stand in for members, as many for controls, and as many for an honest release."""
     attacks: tuple[str, ...]
-    """The attacks of the suite."""
+    """The attacks of the suite that were tried: those that ask who was a member."""
     releases: tuple[NegativeControlSection, ...]
     """Leaky twins, which must fail, and an honest draw, which must not; empty where the table has too few rows."""
     effective: bool
