@@ -42,7 +42,10 @@ def smallest_detectable_rate(
     likely = np.flatnonzero(weights > 1e-9)
     # The critical number rises smoothly with the hits among controls: between a few of them it is interpolated.
     asked = likely[np.unique(np.linspace(0, len(likely) - 1, _CONTROL_HITS).astype(np.intp))]
-    found_at = [_critical_hits(members, int(count), controls, significance) for count in asked]
+    found_at: list[int] = []
+    for count in asked:
+        known = found_at[-1] - 1 if found_at else -1  # more hits among controls need no fewer among members
+        found_at.append(_critical_hits(members, int(count), controls, significance, not_enough=known))
     critical = np.rint(np.interp(likely, asked, found_at)).astype(np.intp)
 
     def chance(rate: float) -> float:
@@ -109,9 +112,12 @@ def _largest_allowed(rows: int, tolerance: float, confidence: float) -> int:
     return below
 
 
-def _critical_hits(members: int, control_hits: int, controls: int, significance: float) -> int:
+def _critical_hits(members: int, control_hits: int, controls: int, significance: float, *, not_enough: int = -1) -> int:
     """Return the fewest member hits that are significant beside `control_hits`; members + 1 if none are."""
-    below, above = -1, members + 1
+    below, above, step = not_enough, members + 1, 8
+    while below + step < above and (fisher_one_sided(below + step, members, control_hits, controls) > significance):
+        below, step = below + step, 2 * step
+    above = min(above, below + step)
     while above - below > 1:
         middle = (below + above) // 2
         found = fisher_one_sided(middle, members, control_hits, controls) <= significance
