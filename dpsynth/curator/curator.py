@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
@@ -23,18 +23,17 @@ from dpsynth.curator.gate import Gate
 from dpsynth.curator.gradient_queries import GradientSession, Loss, TrainingPlan
 from dpsynth.curator.gradients import ClippedSum, StepAllowance, Training, clipped_sum
 from dpsynth.curator.ingest import TableLike, check_header, read_rows, source_of
-from dpsynth.curator.marginals import MarginalCounter, measure_marginal
-from dpsynth.curator.queries import Grouping, NoisyMarginal
+from dpsynth.curator.marginals import MarginalCounter
+from dpsynth.curator.record_matches import RECORD_GATE, MatchCounter, MatchSession
 from dpsynth.curator.rows import PrivateRows
-from dpsynth.curator.selection import select_cliques
+from dpsynth.curator.session import Session
 from dpsynth.curator.sources.base import RowSource
-from dpsynth.curator.vote_queries import NoisyVotes, Teaching, VoteSession
-from dpsynth.curator.votes import Classroom, count_votes
+from dpsynth.curator.votes import Classroom
 from dpsynth.errors import DpsynthError, InvalidInput, LedgerError, TableError
 from dpsynth.ledger import Ledger, OpenToken, Reservation
 from dpsynth.progress import phase
 from dpsynth.randomness import NoiseSource, SystemNoise
-from dpsynth.schema.domain import Clique, Domain
+from dpsynth.schema.domain import Domain
 from dpsynth.schema.schema import Schema
 
 
@@ -169,7 +168,7 @@ class Curator:
         return tuple(self._charged)
 
     @contextmanager
-    def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[VoteSession]:
+    def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MatchSession]:
         """Reserve `budget`, open the data, answer questions until the context ends; see `MarginalQueries.within`.
 
         Raises:
@@ -184,7 +183,8 @@ class Curator:
         with self._paid(GdpEvent(mu_squared), allowance, purpose=purpose, asked=str(budget)) as rows:
             counter = MarginalCounter(rows, self.domain, self.schema.unit)
             classroom = Classroom(rows, self.domain, self._noise)
-            yield _Session(counter, classroom, allowance, Gate(allowance, self._noise))
+            matcher = MatchCounter(rows, self.domain, self.planted)
+            yield Session(counter, classroom, matcher, allowance, Gate(allowance, self._noise))
 
     @contextmanager
     def training(
@@ -267,7 +267,7 @@ class Curator:
     def _reservation(self, event: DpEvent, *, purpose: str, asked: str, steps: int) -> Reservation:
         """Reserve `event`, or return the reservation of the very training that is resumed."""
         authority = self._authority
-        if self._life is Life.LATER:
+        if self._life is Life.LATER and not self._may_judge(purpose):
             begun = self._ledger.trainings(self.schema.dataset, self.release_id)
             wanted = (purpose, event, authority.configuration)
             for entry in begun:
@@ -291,6 +291,12 @@ class Curator:
             configuration=authority.configuration,
             steps=steps,
         )
+
+    def _may_judge(self, purpose: str) -> bool:
+        """Return whether this is the question that each release is asked once, by the life that gets so far."""
+        entries = self._ledger.entries(self.schema.dataset)
+        asked = {entry.purpose for entry in entries if entry.release_id == self.release_id}
+        return purpose == RECORD_GATE and purpose not in asked
 
     def _claims(self, token: OpenToken, key: FingerprintKey | None) -> Callable[[int], None]:
         """Return what claims steps for the rows that were read.
@@ -335,58 +341,3 @@ class Curator:
                     f"{self._source.description}: reading failed ({type(fault).__name__}); the reservation was opened"
                 ) from None
         return self._rows
-
-
-class _Session:
-    """Answers to questions about marginals and to teachers, drawn from one allowance."""
-
-    __slots__ = ("_allowance", "_classroom", "_counter", "_gate")
-
-    def __init__(self, counter: MarginalCounter, classroom: Classroom, allowance: Allowance, gate: Gate) -> None:
-        self._counter = counter
-        self._classroom = classroom
-        self._allowance = allowance
-        self._gate = gate
-
-    @property
-    def mu_squared(self) -> Fraction:
-        return self._allowance.mu_squared
-
-    @property
-    def remaining_mu_squared(self) -> Fraction:
-        return self._allowance.remaining_mu_squared
-
-    def measure(
-        self, clique: Clique, mu_squared: Fraction, *, groupings: Mapping[str, Grouping] | None = None
-    ) -> NoisyMarginal:
-        return measure_marginal(self._counter, self._gate, clique, mu_squared, groupings=groupings or {})
-
-    def select(
-        self,
-        estimates: Mapping[Clique, NDArray[np.float64]],
-        mu_squared: Fraction,
-        *,
-        weights: Mapping[Clique, int],
-        penalties: Mapping[Clique, float],
-        groupings: Mapping[str, Grouping] | None = None,
-        count: int = 1,
-    ) -> tuple[Clique, ...]:
-        return select_cliques(
-            self._counter,
-            self._gate,
-            estimates,
-            mu_squared,
-            weights=weights,
-            penalties=penalties,
-            groupings=groupings or {},
-            count=count,
-        )
-
-    def votes(
-        self,
-        teaching: Teaching,
-        samples: NDArray[np.integer],
-        generated: NDArray[np.integer],
-        mu_squared: Fraction,
-    ) -> NoisyVotes:
-        return count_votes(self._classroom, self._gate, teaching, samples, generated, mu_squared)

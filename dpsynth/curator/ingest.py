@@ -149,6 +149,7 @@ def read_rows(
             control=codes[is_control],
             fingerprint=fingerprint,
             owners=None if units is None else trained,
+            control_owners=None if units is None else owners[is_control],
         )
     )
 

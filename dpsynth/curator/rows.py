@@ -22,6 +22,7 @@ class PrivateRows:
         control: codes of the control rows, shape (control rows, columns).
         fingerprint: of all rows as they were read; empty where nobody asked for it.
         owners: the unit of every training row, shape (training rows,); None where each row is a unit of its own.
+        control_owners: the same of the control rows.
     """
 
     domain: Domain
@@ -29,6 +30,7 @@ class PrivateRows:
     control: NDArray[np.int32]
     fingerprint: bytes = b""
     owners: NDArray[np.intp] | None = None
+    control_owners: NDArray[np.intp] | None = None
 
     def marginal(self, clique: Clique, groups: Sequence[NDArray[np.int64] | None] = ()) -> NDArray[np.int64]:
         """Return the exact counts of the training rows over `clique`, integer array of the clique's shape.
