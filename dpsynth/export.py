@@ -87,7 +87,7 @@ def _require_held(made: WithheldRelease, ledger: Ledger) -> None:
         for entry in ledger.entries(made.table.schema.dataset)
         if entry.kind is EntryKind.NOTE and entry.release_id == release_id
     }
-    if made.note not in notes:
+    if not made.notes & notes:
         raise BundleError(
             "this ledger does not hold the withheld release in this form: name the ledger that was charged for it. If "
             "its files were edited, it is lost."

@@ -87,7 +87,7 @@ def release(
         epsilon=f"{budget.epsilon:f}",
         delta=f"{budget.delta:f}",
         generator=generator if isinstance(generator, str) else "",
-        configuration=configuration_of(schema, maker),
+        configuration=configuration_of(schema, maker, budget),
         policy=policy.identity,
         out=str(folder if checkpoint is None else folder.absolute()),
         internal=str(internal if checkpoint is None else internal.absolute()),
@@ -98,7 +98,7 @@ def release(
         ticket=ticket,
         legal_basis=legal_basis,
     )
-    job = ReleaseJob(order, schema, budget, maker, policy, noise, canaries, rng, ledger, override)
+    job = ReleaseJob(order, schema, budget, maker, policy, plan.decided, noise, canaries, rng, ledger, override)
     if checkpoint is None:
         return job.carry_out(data, Life.ONLY, None)
     kept = CheckpointFolder.begin(Path(checkpoint), order)

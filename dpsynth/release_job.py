@@ -17,6 +17,7 @@ from dpsynth.certification.checkpoint import CheckpointFolder, ReleaseOrder
 from dpsynth.certification.facts import facts_of
 from dpsynth.certification.negative_control import negative_controls
 from dpsynth.certification.policy import Policy
+from dpsynth.certification.record_gate import GatePlan, ask_record_gate
 from dpsynth.certification.withheld import WithheldRelease, advice_on_withheld, withhold
 from dpsynth.curator import Curator
 from dpsynth.curator.authority import Life
@@ -42,6 +43,7 @@ class ReleaseJob:
         budget: the most that it may cost.
         maker: the generator.
         policy: what it must satisfy.
+        gate: who decides, and how the budget is divided for it.
         noise: where privacy noise comes from.
         canaries: rows, coins and threshold.
         rng: public randomness.
@@ -54,6 +56,7 @@ class ReleaseJob:
     budget: PrivacyBudget
     maker: Synthesizer[Any]
     policy: Policy
+    gate: GatePlan
     noise: NoiseSource
     canaries: CanaryPlan
     rng: np.random.Generator
@@ -72,7 +75,7 @@ class ReleaseJob:
         """
         order, schema, policy, rng = self.order, self.schema, self.policy, self.rng
         folder, internal = Path(order.out), Path(order.internal)
-        held_back, planted = policy.control_fraction, self.canaries.included_rows
+        held_back, planted = self.gate.controls, self.canaries.included_rows
         curator = Curator.open(
             data,
             schema,
@@ -87,7 +90,7 @@ class ReleaseJob:
             life=life,
         )
         asked = curator if kept is None else TapedQueries(curator, kept.tape)
-        model = self.maker.fit(asked, self.budget, rng=rng)
+        model = self.maker.fit(asked, self.gate.generator, rng=rng)
         # Fitted without the controls and with the canaries; the synthetic table is as long as the real one.
         length = (model.total - len(planted)) / (1 - float(held_back)) if order.rows is None else order.rows
         with phase("sample and judge", 3) as advance:
@@ -100,12 +103,22 @@ class ReleaseJob:
             bars = model.error_bars(judged.table, rng=rng)
             advance(1)
 
+        record = ask_record_gate(curator, judged.table, self.gate, policy)
         controls = negative_controls(judged.table)
         findings = internal_audit(curator, judged.table, policy, rng=rng)
         write_internal_report(internal, findings, release_folder=folder, render=render_internal_report)
         model.save(internal / "model")
         with phase("certify", 1):
-            facts = facts_of(curator, self.maker, model, claim=self.budget, ledger=self.ledger, error_bars=bars)
+            facts = facts_of(
+                curator,
+                self.maker,
+                model,
+                claim=self.budget,
+                ledger=self.ledger,
+                error_bars=bars,
+                gate=self.gate,
+                record=record,
+            )
             now = datetime.now(UTC)
             certificate = assess(
                 facts,

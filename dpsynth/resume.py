@@ -16,6 +16,7 @@ from dpsynth.certification.certificate import Override
 from dpsynth.certification.checkpoint import CheckpointFolder
 from dpsynth.certification.facts import configuration_of
 from dpsynth.certification.policy import Policy, default_policy
+from dpsynth.certification.record_gate import plan_gate
 from dpsynth.curator.authority import Life
 from dpsynth.curator.ingest import TableLike
 from dpsynth.errors import BundleError, InvalidInput
@@ -63,7 +64,7 @@ def resume_release(
     if generator is None and not order.generator:
         raise InvalidInput("the release was ordered with a generator that has no name: give it again")
     maker: Synthesizer[Any] = find_generator(order.generator) if generator is None else generator
-    if configuration_of(schema, maker) != order.configuration or policy.identity != order.policy:
+    if configuration_of(schema, maker, budget) != order.configuration or policy.identity != order.policy:
         raise InvalidInput("the generator, its options or the policy are other ones than when the release began")
     rows: TableLike = data if data is not None else Path(order.data)
     if data is None and not order.data:
@@ -81,5 +82,6 @@ def resume_release(
     if len(canaries.coins) != len(canaries.rows):
         raise InvalidInput("the checkpoint folder is damaged: it has not a coin for every canary")
     with kept.held():
-        job = ReleaseJob(order, schema, budget, maker, policy, noise, canaries, rng, ledger, override)
+        gate = plan_gate(schema, policy, budget, event_delta=ledger.event_delta(schema.dataset))
+        job = ReleaseJob(order, schema, budget, maker, policy, gate, noise, canaries, rng, ledger, override)
         return job.carry_out(rows, Life.LATER, kept)

@@ -12,6 +12,9 @@ from dpsynth.attacks.one_run import one_run_epsilon_lower, one_run_p_value
 from dpsynth.attacks.significance import fisher_one_sided
 from dpsynth.certification.policy import Policy, Verdict
 
+_LUCKIEST_SHARE = 0.65
+"""Coins that include more of the canaries than this do not happen."""
+
 _MOST_CANARIES = 1_000_000
 """Beyond this the sentence about how many canaries would decide stops counting."""
 
@@ -188,6 +191,16 @@ def _reasons(
             f"confidence that the table gives away at most {tolerance} of the planted rows (the bound is {most})."
         )
         yield decisive_number(counts, policy)
+
+
+def bound_without_hits(canaries: int, included: float, policy: Policy) -> float:
+    """Return the bound on what is given away if that share of the canaries is included and none is recognised."""
+    return clopper_pearson(0, math.floor(canaries * included), confidence=policy.confidence).upper
+
+
+def canaries_can_decide(canaries: int, policy: Policy) -> bool:
+    """Return whether so many canaries let a table pass, given luck with their coins."""
+    return canaries > 0 and bound_without_hits(canaries, _LUCKIEST_SHARE, policy) <= policy.canary_tolerance
 
 
 def decisive_number(counts: CanaryCounts, policy: Policy) -> str:

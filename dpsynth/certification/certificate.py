@@ -14,7 +14,7 @@ import rfc8785
 from pydantic import ValidationError
 
 from dpsynth.accounting.agreement import cross_check
-from dpsynth.certification import sections
+from dpsynth.certification import gate_sections, sections
 from dpsynth.certification.artefacts import digest_of_table
 from dpsynth.certification.canaries import JudgedTable
 from dpsynth.certification.checks import policy_checks
@@ -124,15 +124,17 @@ def assess(
             schema_sha256=table.schema.digest,
         ),
         canaries=sections.canaries_section(judged.evidence, policy),
+        record_gate=gate_sections.record_gate_section(facts, policy),
         negative_controls=None if negative_controls is None else negative_controls.section(),
         policy=policy.name,
         policy_sha256=policy.digest,
+        audits=gate_sections.audits_section(facts.audits(policy)),
         checks=sections.check_sections(checks),
         utility=utility_of(table, facts.marginals),
         error_bars=sections.error_bars_section(facts),
         unprotected_quantities=UNPROTECTED_QUANTITIES,
         noise=sections.noise_section(facts),
-        attempts=sections.attempt_sections(facts),
+        attempts=gate_sections.attempt_sections(facts, verdict),
         software=dict(sections.software_versions() if software is None else software),
         limits=LIMITS,
     )

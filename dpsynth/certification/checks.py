@@ -10,6 +10,7 @@ import numpy as np
 from dpsynth.accounting.agreement import Agreement
 from dpsynth.certification.canaries import JudgedTable
 from dpsynth.certification.facts import ReleaseFacts
+from dpsynth.certification.gate_checks import attempts_check, audits_check, canary_check, record_check
 from dpsynth.certification.policy import Check, Policy, Verdict, written_delta
 from dpsynth.schema.table import SyntheticTable
 
@@ -27,9 +28,14 @@ CHECK_NAMES = (
     "declared number of units",
     "empty columns",
     "canaries",
+    "record gate",
+    "implementation audits",
     "attempts",
 )
 """Every check of a policy, in order; a certificate without one of them is none."""
+
+FIRST_CHECK_NAMES = tuple(name for name in CHECK_NAMES if name not in {"record gate", "implementation audits"})
+"""The same for certificates that were made before policies were files."""
 
 
 def policy_checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement: Agreement) -> tuple[Check, ...]:
@@ -81,30 +87,17 @@ def _checks(facts: ReleaseFacts, judged: JudgedTable, policy: Policy, agreement:
     )
     yield Check(
         name="size of the training table",
-        value=f"about {facts.noisy_rows:,.0f} rows (noisy estimate){_held_back(policy)}",
+        value=f"about {facts.noisy_rows:,.0f} rows (noisy estimate){_held_back(facts, policy)}",
         limit=f"at least {policy.minimum_rows} rows",
         reason=policy.reasons["minimum_rows"],
         verdict=Verdict.PASS if facts.noisy_rows >= policy.minimum_rows else Verdict.INCONCLUSIVE,
     )
     yield _declared_units(facts, units)
     yield _empty_columns(judged.table, policy)
-    yield Check(
-        name="canaries",
-        value=" ".join(judged.evidence.reasons),
-        limit=(
-            f"claim not refuted; at most {100 * float(policy.canary_tolerance):.3g} % of the planted rows given away "
-            f"beyond chance, with {policy.describe_confidence()} confidence"
-        ),
-        reason=policy.reasons["canary_tolerance"],
-        verdict=judged.evidence.verdict,
-    )
-    yield Check(
-        name="attempts",
-        value=f"{len(facts.attempts)} since the last export",
-        limit=f"at most {policy.attempts_allowed}",
-        reason=policy.reasons["attempts_allowed"],
-        verdict=_met(len(facts.attempts) <= policy.attempts_allowed),
-    )
+    yield canary_check(judged.evidence, facts, policy)
+    yield record_check(facts, policy)
+    yield audits_check(facts.audits(policy), policy)
+    yield attempts_check(facts, policy)
 
 
 def _describe_cost(facts: ReleaseFacts, agreement: Agreement) -> str:
@@ -132,8 +125,8 @@ def _declared_units(facts: ReleaseFacts, units: int | None) -> Check:
     )
 
 
-def _held_back(policy: Policy) -> str:
-    share = 100 * float(policy.control_fraction)
+def _held_back(facts: ReleaseFacts, policy: Policy) -> str:
+    share = 100 * float(policy.control_fraction if facts.gate is None else facts.gate.controls)
     return f"; {share:.3g} % of the units were held back from training, for the internal audit"
 
 

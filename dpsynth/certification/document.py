@@ -10,43 +10,23 @@ from __future__ import annotations
 import json
 from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
+from pydantic import Field, JsonValue, model_validator
+
+from dpsynth.certification.document_fields import (
+    Count,
+    Difference,
+    ExactNumber,
+    Instant,
+    Outcome,
+    Rational,
+    Section,
+    Sha256,
+    Share,
 )
+from dpsynth.certification.gate_document import AuditsSection, RecordGateSection
 
 SCHEMA_VERSION: Final = "1"
 SCHEMA_ID = "urn:dpsynth:certificate-schema:1"
-
-ExactNumber = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$")]
-Rational = Annotated[str, Field(pattern=r"^[0-9]+(/[1-9][0-9]*)?$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Instant = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Difference = Annotated[float, Field(ge=-1, le=1)]
-Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
-
-
-class Section(BaseModel):
-    """A part of the certificate: frozen, strict, without unknown fields."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    later: ClassVar[frozenset[str]] = frozenset()
-    """Fields that came later and are left out where they say nothing: what was written before stays as it is."""
-
-    @model_serializer(mode="wrap")
-    def _without_what_came_later(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
-        written: dict[str, JsonValue] = write(self)
-        return {name: value for name, value in written.items() if value or name not in self.later}
 
 
 class ScopeSection(Section):
@@ -280,12 +260,18 @@ class NoiseSection(Section):
 class AttemptSection(Section):
     """One training on the way to this release; all of them are charged."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"verdict", "configuration"})
+
     release_id: str
     """Its name in the ledger."""
     time: str
     """When the rows were opened for it."""
     asked: str
     """The budget that it asked for."""
+    verdict: str = ""
+    """What came of it; absent where it was not judged."""
+    configuration: str = ""
+    """SHA-256 of schema, generator, hyperparameters and claim; absent where the ledger holds none."""
 
 
 class NegativeControlSection(Section):
@@ -330,7 +316,7 @@ class OverrideSection(Section):
 class CertificateDocument(Section):
     """Certificate of one synthetic table: what was promised, charged and checked, and what is not covered."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"negative_controls", "policy_sha256"})
+    later: ClassVar[frozenset[str]] = frozenset({"negative_controls", "policy_sha256", "record_gate", "audits"})
 
     schema_version: Literal["1"]
     """Version of this document's form."""
@@ -349,12 +335,16 @@ class CertificateDocument(Section):
     generator: GeneratorSection
     artefacts: ArtefactsSection
     canaries: CanariesSection
+    record_gate: RecordGateSection | None = None
+    """What the noisy count of matched people says; absent where it was not asked."""
     negative_controls: NegativeControlsSection | None = None
     """Whether the attack suite can find leaks in a table like this one. Absent if made before there were any."""
     policy: str
     """Name of the policy whose checks follow."""
     policy_sha256: Sha256 | None = None
     """Digest of the policy, every threshold with its reason and source; absent before policies were files."""
+    audits: AuditsSection | None = None
+    """Audits of the implementation; absent before there was a register of them."""
     checks: tuple[CheckSection, ...]
     utility: tuple[UtilitySection, ...]
     error_bars: ErrorBarsSection

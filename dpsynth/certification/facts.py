@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +14,10 @@ import rfc8785
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_to_json
 from dpsynth.certification.budget_shares import BudgetShares, budget_shares
+from dpsynth.certification.implementation_audits import VersionAudits, audits_of_this_version
+from dpsynth.certification.policy import Policy
+from dpsynth.certification.record_evidence import RecordEvidence
+from dpsynth.certification.record_gate import GatePlan
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.discovery import PURPOSE as DISCOVERY
 from dpsynth.curator.queries import NoisyMarginal
@@ -29,6 +34,8 @@ from dpsynth.ledger import (
 )
 from dpsynth.schema.schema import Schema
 
+_NOTED = re.compile("withheld, (?P<verdict>FAIL|INCONCLUSIVE), certificate [0-9a-f]{64}")
+
 EXPORTED = "exported"
 """Purpose of the ledger note that a release leaves when it has been exported."""
 
@@ -41,11 +48,15 @@ class Attempt:
         release_id: its name in the ledger.
         time: when the rows were opened for it, UTC.
         asked: the budget that it asked for, in words.
+        configuration: SHA-256 of schema, generator, hyperparameters and claim; empty where the ledger holds none.
+        verdict: what came of it; empty where it was not judged, or not yet.
     """
 
     release_id: str
     time: str
     asked: str
+    configuration: str = ""
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,8 @@ class ReleaseFacts:
         remaining: what is left of the data set's budget, in words.
         attempts: trainings since the last export, this one included.
         shares: how the data set's budget is used up; None where it is not counted in squared mu.
+        gate: who was to decide; None where canaries were.
+        record: what the record gate said; None where it was not asked.
     """
 
     release_id: str
@@ -81,6 +94,14 @@ class ReleaseFacts:
     remaining: str
     attempts: tuple[Attempt, ...]
     shares: BudgetShares | None = None
+    gate: GatePlan | None = None
+    record: RecordEvidence | None = None
+
+    def audits(self, policy: Policy) -> VersionAudits:
+        """Return what is recorded about the running version and this generator."""
+        chosen = self.parameters.get("chosen")
+        name = f"{self.generator}: {chosen}" if isinstance(chosen, str) else self.generator
+        return audits_of_this_version(name, policy.audit_layers.split())
 
     @property
     def event(self) -> DpEvent:
@@ -129,6 +150,8 @@ def facts_of(
     claim: PrivacyBudget,
     ledger: Ledger,
     error_bars: ErrorBars,
+    gate: GatePlan | None = None,
+    record: RecordEvidence | None = None,
 ) -> ReleaseFacts:
     """Return the facts of a finished fit and of the judged table that came of it.
 
@@ -144,7 +167,7 @@ def facts_of(
         claim=claim,
         charged=curator.charged,
         generator=generator.name,
-        parameters=_parameters(generator, curator.schema, claim),
+        parameters=_parameters(generator, curator.schema, claim if gate is None else gate.generator),
         noisy_rows=float(model.total) - curator.planted,
         marginals=tuple(model.measurements),
         error_bars=error_bars,
@@ -153,6 +176,8 @@ def facts_of(
         remaining=ledger.remaining(dataset),
         attempts=attempts_among(ledger.entries(dataset)),
         shares=budget_shares(ledger, dataset, ComposedDpEvent(tuple(event for _, event in curator.charged))),
+        gate=gate,
+        record=record,
     )
 
 
@@ -174,19 +199,28 @@ def charge_to_json(purpose: str, event: DpEvent) -> dict[str, JsonValue]:
 
 def attempts_among(entries: Iterable[LedgerEntry]) -> tuple[Attempt, ...]:
     """Return the trainings of one data set since its last export; `entries` are that data set's, oldest first."""
-    asked: dict[str, str] = {}
-    attempts: list[Attempt] = []
+    asked: dict[str, LedgerEntry] = {}
+    attempts: dict[str, Attempt] = {}
     for entry in entries:
         if entry.purpose == DISCOVERY:
             continue  # no generator was trained; it is charged all the same
         if entry.kind is EntryKind.RESERVE:
-            asked[entry.release_id] = entry.asked
+            asked.setdefault(entry.release_id, entry)
         elif entry.kind is EntryKind.OPEN:
-            if entry.release_id not in {attempt.release_id for attempt in attempts}:  # resumed, or asked in two parts
-                attempts.append(Attempt(entry.release_id, entry.time, asked.get(entry.release_id, "")))
+            if entry.release_id not in attempts:  # resumed, or asked in two parts
+                first = asked.get(entry.release_id)
+                said = ("", "") if first is None else (first.asked, first.configuration)
+                attempts[entry.release_id] = Attempt(entry.release_id, entry.time, *said)
         elif entry.kind is EntryKind.NOTE and entry.purpose == EXPORTED:
             attempts.clear()
-    return tuple(attempts)
+        elif (noted := _NOTED.fullmatch(entry.purpose)) and entry.release_id in attempts:
+            attempts[entry.release_id] = dataclasses.replace(attempts[entry.release_id], verdict=noted["verdict"])
+    return tuple(attempts.values())
+
+
+def note_of_withheld(verdict: str, certificate_sha256: str) -> str:
+    """Return the ledger note that a refused release leaves: what came of it, and which certificate says so."""
+    return f"withheld, {verdict}, certificate {certificate_sha256}"
 
 
 def parameters_of(generator: object) -> dict[str, JsonValue]:
@@ -196,12 +230,13 @@ def parameters_of(generator: object) -> dict[str, JsonValue]:
     return {field.name: _as_json(getattr(generator, field.name)) for field in dataclasses.fields(generator)}
 
 
-def configuration_of(schema: Schema, generator: MarginalSynthesizer) -> str:
-    """Return the SHA-256 of the canonical JSON of schema digest, generator and hyperparameters, for the ledger."""
+def configuration_of(schema: Schema, generator: MarginalSynthesizer, claim: PrivacyBudget) -> str:
+    """Return the SHA-256 of schema digest, generator, hyperparameters and claim as canonical JSON, for the ledger."""
     said: JsonValue = {
         "schema": schema.digest,
         "generator": generator.name,
         "parameters": parameters_of(generator),
+        "claim": str(claim),
     }
     return hashlib.sha256(rfc8785.dumps(said)).hexdigest()
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import GdpEvent
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
-from dpsynth.attacks.bounds import clopper_pearson
 from dpsynth.certification.canaries import planned_canaries
+from dpsynth.certification.canary_evidence import bound_without_hits
 from dpsynth.certification.certificate import Override
-from dpsynth.certification.facts import Attempt, attempts_among
+from dpsynth.certification.facts import Attempt, attempts_among, configuration_of
+from dpsynth.certification.gate_checks import failed_with
+from dpsynth.certification.implementation_audits import audits_of_this_version
 from dpsynth.certification.policy import Policy, Verdict
+from dpsynth.certification.record_gate import GatePlan, plan_gate
 from dpsynth.errors import CertificationRefused, InvalidInput, SchemaError, SchemaProblem
 from dpsynth.generators.base import MarginalSynthesizer
-from dpsynth.ledger import Ledger
+from dpsynth.ledger import BudgetPolicy, Ledger
 from dpsynth.schema.schema import Schema
-
-_LUCKIEST_SHARE = 0.65
-"""Coins that include more of the canaries than this do not happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,9 @@ class ReleasePlan:
         columns: number of columns.
         cells: number of value combinations of the declared domain.
         policy: name and digest of the policy.
-        gate: what the canaries can show, in words.
+        gate: who decides, what that costs and what can be shown, in words.
         obstacles: why this release cannot pass whatever comes out, in sentences; empty where it can.
+        decided: who decides, and how the claim is divided for it.
     """
 
     dataset: str
@@ -57,6 +57,7 @@ class ReleasePlan:
     policy: str
     gate: str
     obstacles: tuple[str, ...]
+    decided: GatePlan
 
     def require_a_chance(self, override: Override | None) -> None:
         """Refuse a release that could not pass, before it is paid for, unless a person takes the decision.
@@ -102,12 +103,19 @@ def plan_release(
     policy.require_admissible(claim, schema.public_rows)
     mu_squared = mu_squared_from_budget(claim)
     event = GdpEvent(mu_squared)
-    ledger.require_room(schema.dataset, event, asked=str(claim))
-    gate, obstacles = _outlook(schema, policy, attempts_among(ledger.entries(schema.dataset)))
+    decided = plan_gate(schema, policy, claim, event_delta=ledger.event_delta(schema.dataset))
+    # A locked plan pays for what is on its list to the letter; any other budget for the sum.
+    listed = ledger.policy(schema.dataset) is BudgetPolicy.PLAN
+    for reserved in decided.events if listed else (event,):
+        ledger.require_room(schema.dataset, reserved, asked=str(claim))
+    attempts = attempts_among(ledger.entries(schema.dataset))
+    gate, obstacles = _outlook(schema, policy, decided, attempts, configuration_of(schema, generator, claim))
+    described = _described(generator, schema, decided.generator)
+    obstacles += _unaudited(described.partition(",")[0], policy)
     return ReleasePlan(
         dataset=schema.dataset,
         unit=schema.unit.describe(),
-        generator=_described(generator, schema, claim),
+        generator=described,
         claim=claim,
         mu_squared=float(mu_squared),
         budget=ledger.budget(schema.dataset),
@@ -118,6 +126,7 @@ def plan_release(
         policy=policy.identity,
         gate=gate,
         obstacles=obstacles,
+        decided=decided,
     )
 
 
@@ -131,35 +140,51 @@ def _described(generator: MarginalSynthesizer, schema: Schema, claim: PrivacyBud
     return f"{generator.name}: {rule.generator}, because {rule.reason}"
 
 
-def _outlook(schema: Schema, policy: Policy, attempts: Sequence[Attempt]) -> tuple[str, tuple[str, ...]]:
-    """Return what the canaries can show, and what already stands against a PASS."""
+def _outlook(
+    schema: Schema, policy: Policy, plan: GatePlan, attempts: tuple[Attempt, ...], configuration: str
+) -> tuple[str, tuple[str, ...]]:
+    """Return who decides and what that takes, and what already stands against a PASS."""
     obstacles = []
     count, reason = planned_canaries(schema, policy)
-    tolerated = f"{float(policy.canary_tolerance):.0%}"
-    if reason:
-        gate = reason
-        obstacles.append(reason)
-    else:
-        gate = f"{count} canaries; with none recognised they give away at most {_bound(count, 0.5, policy):.1%}"
-        gate += f" (tolerated: {tolerated})"
-        if _bound(count, _LUCKIEST_SHARE, policy) > policy.canary_tolerance:
-            units = math.ceil(_canaries_needed(policy) / policy.canary_share)
-            declared = (
-                f"{schema.public_rows:,} units are declared, and about {units:,} are needed before a release can pass"
-            )
-            obstacles.append(f"{gate}; {declared}")
+    canaries = reason or (
+        f"{count} canaries; with none recognised they give away at most "
+        f"{bound_without_hits(count, 0.5, policy):.1%} (tolerated: {float(policy.canary_tolerance):.0%})"
+    )
+    gate = canaries if plan.record is None else f"{plan.describe(policy)}. {canaries}"
+    if plan.obstacle:
+        obstacles.append(plan.obstacle)
+    if plan.record is None and not plan.canaries_decide:
+        obstacles.append(reason or f"{canaries}; {_units_for_canaries(schema, policy)}")
     if len(attempts) >= policy.attempts_allowed:
         obstacles.append(
             f"{len(attempts)} trainings since the last export were refused, and {policy.attempts_allowed} are allowed. "
             f"{policy.reasons['attempts_allowed']} Let one of the withheld releases go (dpsynth override), or none"
         )
+    failed = failed_with(attempts, configuration)
+    if failed is not None:
+        obstacles.append(
+            f"release {failed.release_id} had the same schema, generator, options and budget, and its verdict was "
+            "FAIL: the same again could only be luckier. Change what was at fault"
+        )
     return gate, tuple(obstacles)
 
 
-def _bound(canaries: int, included: float, policy: Policy) -> float:
-    """Return the bound on what is given away if that share of the canaries is included and none is recognised."""
-    return clopper_pearson(0, math.floor(canaries * included), confidence=policy.confidence).upper
+def _unaudited(generator: str, policy: Policy) -> tuple[str, ...]:
+    missing = audits_of_this_version(generator, policy.audit_layers.split()).missing
+    if not missing:
+        return ()
+    return (
+        f"policy '{policy.name}' asks for passed audits of this version of the software in "
+        f"{', '.join(missing)}, and none is recorded",
+    )
+
+
+def _units_for_canaries(schema: Schema, policy: Policy) -> str:
+    units = math.ceil(_canaries_needed(policy) / policy.canary_share)
+    return f"{schema.public_rows:,} units are declared, and about {units:,} are needed before a release can pass"
 
 
 def _canaries_needed(policy: Policy) -> int:
-    return next(count for count in itertools.count(2) if _bound(count, 0.5, policy) <= policy.canary_tolerance)
+    return next(
+        count for count in itertools.count(2) if bound_without_hits(count, 0.5, policy) <= policy.canary_tolerance
+    )

@@ -16,6 +16,7 @@ import rfc8785
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import JsonValue
+from dpsynth.certification.implementation_audits import LAYERS
 from dpsynth.errors import InvalidBudget, InvalidInput
 
 
@@ -34,6 +35,9 @@ class Verdict(Enum):
         """Return FAIL before INCONCLUSIVE before PASS; PASS for none at all."""
         return max(verdicts, key=_SEVERITY.__getitem__, default=Verdict.PASS)
 
+
+RECORD_GATES = ("needed", "always", "never")
+"""When the record gate is asked."""
 
 _SEVERITY = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
 
@@ -82,8 +86,16 @@ class Policy:
         canary_tolerance: largest share of included canaries that the release may give away beyond chance.
         significance: chance of a wrong alarm that each test is allowed.
         control_fraction: share of the units that is held back from training for the internal audit.
+        record_gate: when people are counted whom the table matches: `needed`, where canaries cannot decide, `always` or
+            `never`.
+        record_share: part of the claim's squared mu that this count takes.
+        record_controls: share of the units that is held back from training where it is asked.
+        record_chance: share of people whom a table comes near by chance; sets how near near is.
+        record_copy_tolerance: largest excess of members with an equal row over controls with one.
+        record_tolerance: largest excess of members with a near row over controls with one.
         minimum_rows: smallest noisy number of rows that can be certified.
         largest_empty_share: largest share of missing or out-of-domain cells in one column.
+        audit_layers: layers of audits that the running version must have passed, as words; empty for none.
         attempts_allowed: most trainings on the way to one export, failed ones included.
         reasons: why each threshold is what it is, by field name.
         sources: where each threshold comes from, by field name.
@@ -100,8 +112,15 @@ class Policy:
     canary_tolerance: Fraction
     significance: Fraction
     control_fraction: Fraction
+    record_gate: str
+    record_share: Fraction
+    record_controls: Fraction
+    record_chance: Fraction
+    record_copy_tolerance: Fraction
+    record_tolerance: Fraction
     minimum_rows: int
     largest_empty_share: Fraction
+    audit_layers: str
     attempts_allowed: int
     reasons: Mapping[str, str]
     sources: Mapping[str, str]
@@ -118,11 +137,20 @@ class Policy:
             "canary_tolerance",
             "significance",
             "control_fraction",
+            "record_share",
+            "record_controls",
+            "record_chance",
+            "record_copy_tolerance",
+            "record_tolerance",
             "largest_empty_share",
         )
         wrong = [name for name in shares if not 0 < getattr(self, name) < 1]
         counts = ("canaries", "canary_cells", "minimum_rows", "attempts_allowed", "max_epsilon", "max_delta")
         wrong += [name for name in counts if not getattr(self, name) > 0]
+        if set(self.audit_layers.split()) - set(LAYERS):
+            wrong.append("audit_layers")
+        if self.record_gate not in RECORD_GATES:
+            wrong.append("record_gate")
         if wrong:
             raise InvalidInput(f"policy '{self.name}' has thresholds out of range: {', '.join(wrong)}")
 

@@ -20,7 +20,6 @@ from dpsynth.certification.budget_shares import BudgetShares
 from dpsynth.certification.canary_evidence import CanaryEvidence
 from dpsynth.certification.document import (
     AccountantsSection,
-    AttemptSection,
     BudgetSharesSection,
     CanariesSection,
     ChargeSection,
@@ -178,14 +177,6 @@ def error_bars_section(facts: ReleaseFacts) -> ErrorBarsSection:
 def noise_section(facts: ReleaseFacts) -> NoiseSection:
     """Return where the noise came from."""
     return NoiseSection(source=facts.noise_source, certifiable=facts.noise_certifiable)
-
-
-def attempt_sections(facts: ReleaseFacts) -> tuple[AttemptSection, ...]:
-    """Return every training since the last export."""
-    return tuple(
-        AttemptSection(release_id=attempt.release_id, time=attempt.time, asked=attempt.asked)
-        for attempt in facts.attempts
-    )
 
 
 def software_versions() -> dict[str, str]:

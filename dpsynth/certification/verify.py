@@ -22,7 +22,8 @@ from dpsynth.accounting.events import ComposedDpEvent, JsonValue, event_from_jso
 from dpsynth.certification import layout
 from dpsynth.certification.artefacts import digest_of_file
 from dpsynth.certification.certificate import Certificate
-from dpsynth.certification.checks import CHECK_NAMES
+from dpsynth.certification.checks import CHECK_NAMES, FIRST_CHECK_NAMES
+from dpsynth.certification.gate_sections import problem_of_gates
 from dpsynth.certification.limits import LIMITS
 from dpsynth.certification.negative_control import problem_of, repeated
 from dpsynth.certification.policy import Verdict
@@ -234,8 +235,12 @@ class _Release:
             raise _Refuted("its verdict does not follow from its own checks")
         if any(check.passed != (check.verdict == Verdict.PASS.value) for check in document.checks):
             raise _Refuted("one of its checks contradicts itself")
-        if tuple(check.name for check in document.checks) != CHECK_NAMES:
+        asked = FIRST_CHECK_NAMES if document.policy_sha256 is None else CHECK_NAMES
+        if tuple(check.name for check in document.checks) != asked:
             raise _Refuted("it does not answer exactly the questions that the policy asks")
+        contradiction = problem_of_gates(document)
+        if contradiction is not None:
+            raise _Refuted(contradiction)
         about = [bar.columns for bar in document.error_bars.bars]
         strange = {name for columns in about for name in columns} - {*document.scope.columns}
         if strange or len(set(about)) < len(about):

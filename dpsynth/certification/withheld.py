@@ -18,6 +18,7 @@ from dpsynth.accounting.events import JsonValue
 from dpsynth.certification import layout
 from dpsynth.certification.certificate import Certificate, Override
 from dpsynth.certification.document import OverrideSection
+from dpsynth.certification.facts import note_of_withheld
 from dpsynth.errors import BundleError, SchemaError
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
@@ -43,7 +44,16 @@ class WithheldRelease:
     @property
     def note(self) -> str:
         """The ledger note that binds what is withheld, so that nobody can edit it before it is let go."""
-        return f"withheld, certificate {hashlib.sha256(self.certificate.to_json()).hexdigest()}"
+        return note_of_withheld(self.certificate.verdict.value, self._digest)
+
+    @property
+    def notes(self) -> frozenset[str]:
+        """That note, and how it was written before it named the verdict."""
+        return frozenset({self.note, f"withheld, certificate {self._digest}"})
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(self.certificate.to_json()).hexdigest()
 
     def overridden(self, override: Override) -> Certificate:
         """Return the certificate with the decision of a person on it; its verdict stays what it was."""

@@ -65,7 +65,7 @@ def test_an_honest_release_passes_and_says_what_it_promised() -> None:
     document = made.certificate.document
     assert made.certificate.verdict is Verdict.PASS
     assert made.certificate.exportable
-    assert made.certificate.reasons == ("All 10 checks of the policy were met.",)
+    assert made.certificate.reasons == ("All 12 checks of the policy were met.",)
     assert (document.claim.epsilon, document.claim.delta) == ("1", "0.000001")
     assert [charge.purpose for charge in document.claim.charges] == [purpose for purpose, _ in EVENTS]
     assert document.scope.rows == made.judged.table.rows

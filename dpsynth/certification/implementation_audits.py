@@ -1,0 +1,147 @@
+"""Audits of the implementation, bound to the version that they were made of.
+
+`implementation_audits.json` is the register. Each of its `results` has the keys of `AuditResult` and no other; a
+campaign of `privacy_audits` adds a line when it has run on the source code that is going to be published. A result
+counts for a release only if version and digest of the source code are those that run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import metadata, resources
+from typing import Literal, cast
+
+from dpsynth.certification.source_digest import source_sha256
+from dpsynth.errors import InvalidInput
+from dpsynth.generators.registry import GENERATORS
+from dpsynth.generators.registry import generator as find_generator
+
+Layer = Literal["L0", "L1", "L2", "L3", "L4"]
+
+LAYERS: tuple[Layer, ...] = ("L0", "L1", "L2", "L3", "L4")
+"""Replay of answers, residuals of noise, worst-case game, primitives, and one run of everything."""
+
+_REGISTER = "implementation_audits.json"
+_FORMAT = 1
+_RESULTS = ("PASS", "FAIL")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """One line of the register.
+
+    Attributes:
+        id: its name, once in the register.
+        campaign: the folder below `privacy_audits`.
+        generator: name of the generator, or `all`.
+        layer: one of `LAYERS`.
+        software_version: version of dpsynth that was audited.
+        source_sha256: `source_digest(generator)` of it: of the code that a fit can run, see `source_digest`.
+        result: PASS or FAIL.
+        date: when, as YYYY-MM-DD.
+        file: the file with the raw counts, below `privacy_audits`.
+    """
+
+    id: str
+    campaign: str
+    generator: str
+    layer: str
+    software_version: str
+    source_sha256: str
+    result: str
+    date: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionAudits:
+    """What the register holds for the version that runs and one generator.
+
+    Attributes:
+        software_version: the version.
+        source_sha256: digest of the source code that a fit of the generator can run.
+        results: in the order of the register.
+        required: layers that the policy asks for.
+    """
+
+    software_version: str
+    source_sha256: str
+    results: tuple[AuditResult, ...]
+    required: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the audits that this version failed."""
+        return tuple(result.id for result in self.results if result.result == "FAIL")
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Layers that are asked for and that no audit of this version has passed."""
+        passed = {result.layer for result in self.results if result.result == "PASS"}
+        return tuple(layer for layer in self.required if layer not in passed)
+
+
+def read_register(text: str) -> tuple[AuditResult, ...]:
+    """Return the lines of a register.
+
+    Raises:
+        InvalidInput: it is not in the form that this version knows.
+    """
+    try:
+        said = json.loads(text)
+        results = tuple(AuditResult(**line) for line in said["results"])
+    except (ValueError, KeyError, TypeError) as fault:
+        raise InvalidInput(f"{_REGISTER} is not a register of audits") from fault
+    names = [result.id for result in results]
+    for result in results:
+        whole = all(isinstance(getattr(result, field.name), str) for field in fields(AuditResult))
+        if not whole or result.layer not in LAYERS or result.result not in _RESULTS or names.count(result.id) > 1:
+            raise InvalidInput(f"{_REGISTER}: '{result.id}' is not a line of a register of audits")
+    if said.get("format") != _FORMAT:
+        raise InvalidInput(f"{_REGISTER} is of another format than {_FORMAT}")
+    return results
+
+
+def audits_of_this_version(
+    generator: str, required: Sequence[str] = (), *, register: Sequence[AuditResult] | None = None
+) -> VersionAudits:
+    """Return what the register holds for the running version and a generator.
+
+    Args:
+        generator: name of the generator; of `auto` with the one that it picked, as `auto: mst`.
+        required: layers that the policy asks for.
+        register: lines; those of the package if None.
+    """
+    known = _shipped_register() if register is None else register
+    version, name = _version(), generator.split(": ")[-1]
+    current = {(version, each, source_digest(each)) for each in ("all", name)}
+    found = tuple(line for line in known if (line.software_version, line.generator, line.source_sha256) in current)
+    return VersionAudits(version, source_digest(name), found, tuple(required))
+
+
+@cache
+def source_digest(generator: str) -> str:
+    """Return the digest of the source code that a fit of this generator can run; of any generator, for `all`."""
+    if generator not in {entry.name for entry in GENERATORS}:
+        return source_sha256("dpsynth.curator.curator")
+    return source_sha256(type(find_generator(generator)).__module__)
+
+
+def as_layer(layer: str) -> Layer:
+    """Return `layer` as one of `LAYERS`, which the register has made sure of."""
+    return cast("Layer", layer)
+
+
+@cache
+def _shipped_register() -> tuple[AuditResult, ...]:
+    return read_register(resources.files("dpsynth.certification").joinpath(_REGISTER).read_text(encoding="utf-8"))
+
+
+def _version() -> str:
+    try:
+        return metadata.version("dpsynth")
+    except metadata.PackageNotFoundError:
+        return "not installed as a package"
