@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dpsynth.attacks import ATTACKS, AttackResult, Reading, Records, Statistic, Tolerances, overall_reading, run_suite
+from dpsynth.attacks import (
+    ATTACKS,
+    AttackResult,
+    Reading,
+    Records,
+    Statistic,
+    Tolerances,
+    overall_reading,
+    run_suite,
+    suite,
+)
 from dpsynth.attacks.distance import nearest_totals
 from dpsynth.attacks.result import EVERYONE
 from dpsynth.attacks.strata import DeclaredGroup
 from dpsynth.attacks.suite import SMALLEST_REFERENCE, attack_release
-from dpsynth.errors import InvalidInput
+from dpsynth.errors import AttackFailed, InvalidInput
 from dpsynth.progress import reporting_to
 from tests.attacks.populations import (
     CROWDED,
@@ -370,3 +381,19 @@ def test_an_attack_does_not_depend_on_which_others_run() -> None:
     alone = by_name(attack(SPLIT, TENTH, attacks=("nearest-neighbour",)))
     for key, result in alone.items():
         assert (together[key].interval, together[key].p_value) == (result.interval, result.p_value)
+
+
+@pytest.mark.parametrize("scores", [np.full(2 * ROWS, np.nan), np.zeros(3)])
+def test_an_attack_that_fails_is_an_error_and_never_a_risk_of_zero(
+    scores: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def score(
+            self, targets: Records, synthetic: Records, reference: Records, *, rng: np.random.Generator
+        ) -> np.ndarray:
+            return scores
+
+    broken = replace(ATTACKS["nearest-neighbour"], load=Broken)
+    monkeypatch.setattr(suite, "attack_entry", lambda name: broken)
+    with pytest.raises(AttackFailed, match="nearest-neighbour"):
+        attack(SPLIT, TENTH, attacks=("nearest-neighbour",))
