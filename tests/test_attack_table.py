@@ -19,8 +19,14 @@ from dpsynth.certification.table_audit import TableAudit
 from dpsynth.errors import BundleError, InvalidInput, SchemaError, TableError
 from dpsynth.schema.schema import Schema
 from tests.certification.made_releases import survey_rows, survey_schema, table_of
+from tests.short_suite import shorten
 
 ROWS = 600
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -50,9 +50,11 @@ class _Bars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._open: list[str] = []
 
     def start(self, phase: str, total: int) -> None:
         self._tasks[phase] = self._progress.add_task(phase, total=max(total, 1))
+        self._open.append(phase)
 
     def advance(self, phase: str, steps: int) -> None:
         self._progress.advance(self._tasks[phase], steps)
@@ -60,7 +62,9 @@ class _Bars:
     def finish(self, phase: str) -> None:
         task = self._tasks[phase]
         total = next(part.total for part in self._progress.tasks if part.id == task)
-        self._progress.update(task, completed=total)
+        self._open.remove(phase)
+        # A phase inside another is gone with its last step; dozens of them would push the others off the screen.
+        self._progress.update(task, completed=total, visible=not self._open)
 
 
 @contextmanager

@@ -105,9 +105,18 @@ class InternalView:
     distances: tuple[Distances, ...]
 
     @property
+    def failures(self) -> int:
+        """How many results fail."""
+        return sum(row.reading == "FAIL" for row in self.results)
+
+    @property
     def failed(self) -> tuple[ResultRow, ...]:
-        """Results that fail."""
-        return tuple(row for row in self.results if row.reading == "FAIL")
+        """The worst failed result of each attack."""
+        worst: dict[str, ResultRow] = {}
+        for row in self.results:
+            if row.reading == "FAIL":
+                worst.setdefault(row.attack, row)
+        return tuple(worst.values())
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> InternalView:

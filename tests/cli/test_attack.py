@@ -15,9 +15,15 @@ import pytest
 from dpsynth.certification.audit import HTML_FILE, STAMP
 from tests.cli.command_line import Outcome, Run
 from tests.cli.conftest import HEADER, records
+from tests.short_suite import shorten
 
 ROWS = 1_200
 MARKER = "Zebulon-Quartzmeier"
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch)
 
 
 @pytest.fixture
@@ -106,7 +112,7 @@ def interrupted(*arguments, **named):
         pass
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-audit.run_suite = interrupted
+audit.attack_release = interrupted
 sys.argv = ["dpsynth", *sys.argv[1:]]
 main()
 """
