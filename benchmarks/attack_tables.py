@@ -58,6 +58,7 @@ class _Source:
 
 _REAL: Mapping[str, _Source] = {
     "adult": _Source("adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",)),
+    "adult-weighted": _Source("adult/adult_train.csv", "adult.schema.yaml"),
     "acs": _Source("acs/national2019.csv", "acs.schema.yaml"),
     "diabetes": _Source("diabetes130/diabetes130_sample5000.csv", "diabetes.schema.yaml"),
 }

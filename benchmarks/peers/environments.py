@@ -54,6 +54,26 @@ PEERS = (
     ),
 )
 
+ATTACKING_PEERS = (
+    Peer(
+        name="anonymeter",
+        short="anonymeter",
+        version="1.1.0",
+        runner="anonymeter_timer.py",
+        installs=(("anonymeter==1.1.0",),),
+        algorithms={"inference": "attribute-inference", "singling out": "singling-out", "linkability": "linkability"},
+    ),
+    Peer(
+        name="sdmetrics",
+        short="sdmetrics",
+        version="0.32.0",
+        runner="sdmetrics_timer.py",
+        installs=(("sdmetrics==0.32.0",),),
+        algorithms={"DCROverfittingProtection": "nearest-neighbour", "NewRowSynthesis": "exact-match"},
+    ),
+)
+"""Packages that judge tables; `algorithms` names what they measure, each with the attack of this project."""
+
 
 def default_folder() -> Path:
     """Return where environments are made unless the user says otherwise: the user's cache."""
