@@ -21,6 +21,7 @@ from dpsynth.auditing.game import Door
 from dpsynth.auditing.generator_audit import CAMPAIGN_RUNS, SMOKE_RUNS, audit_generator, due_pairs
 from dpsynth.generators.registry import GENERATORS, generator
 from privacy_audits.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided
+from privacy_audits.register import version
 
 FOLDER = Path(__file__).parent
 CLAIM = PrivacyBudget(1, "1e-2")
@@ -120,13 +121,19 @@ def summary() -> str:
 
 def run_campaign(names: list[str], runs: int) -> None:
     """Record what is not recorded yet, generator by generator, then the twins."""
+    (FOLDER / "results").mkdir(exist_ok=True)
     for name in names:
         file = FOLDER / "results" / f"{name}.json"
         if file.exists():
             continue
         began = time.perf_counter()
         record = audit(name, runs)
-        content = {"id": record.audit_id, "seconds": round(time.perf_counter() - began), "counts": record.counts()}
+        content = {
+            "id": record.audit_id,
+            "version": version(),
+            "seconds": round(time.perf_counter() - began),
+            "counts": record.counts(),
+        }
         file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         sys.stdout.write(f"{name}: {'; '.join(record.problems) or 'nothing refutes the claim'}\n")
     (FOLDER / "summary.md").write_text(summary(), encoding="utf-8")
@@ -140,6 +147,7 @@ def run_twins(runs: int, *, write: bool) -> bool:
         found.append({"name": twin.name, "runs": runs, "caught": bool(problems), "problems": list(problems)})
         sys.stdout.write(f"{twin.name}: {'caught' if problems else 'NOT CAUGHT'}\n")
     if write:
+        (FOLDER / "results").mkdir(exist_ok=True)
         file = FOLDER / "results" / "known_bad.json"
         file.write_text(json.dumps({"twins": found}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         (FOLDER / "summary.md").write_text(summary(), encoding="utf-8")
