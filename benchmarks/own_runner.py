@@ -31,14 +31,22 @@ def _dpctgan(**settings: float) -> Synthesizer[Any]:
     return DPCTGAN(**settings)  # type: ignore[arg-type]
 
 
+def _dptvae(**settings: float) -> Synthesizer[Any]:
+    from dpsynth.generators.dptvae import DPTVAE
+
+    return DPTVAE(**settings)  # type: ignore[arg-type]
+
+
 VARIANTS: dict[str, Callable[[], Synthesizer[Any]]] = {
     "aim-pairs": lambda: AIM(levels=(), largest_set=2),
     "dpctgan-alone": lambda: _dpctgan(adversarial_share=1),
     "dpctgan-marginals": lambda: _dpctgan(adversarial_share=0),
+    "dptvae-alone": lambda: _dptvae(training_share=1),
     "pategan-alone": lambda: PateGan(pair_share=0, column_share=0.15),
 }
 """Generators with other hyperparameters than their defaults: `aim` as published, on pairs at full resolution; `dpctgan`
-with critics and no pairs, and with pairs and no critics; `pategan` without pairs, so that votes tell it all of them."""
+with critics and no pairs, and with pairs and no critics; `dptvae` with gradients and no pairs; `pategan` without pairs,
+so that votes tell it all of them."""
 
 _FOR_TRAINING = Fraction(1, 10)
 """Part of delta that is set aside for a training, for generators that may want one."""

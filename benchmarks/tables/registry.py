@@ -67,6 +67,8 @@ TABLES = {
                 "dpctgan",
                 "dpctgan-alone",
                 "dpctgan-marginals",
+                "dptvae",
+                "dptvae-alone",
                 "pategan",
                 "pategan-alone",
                 "resampled",

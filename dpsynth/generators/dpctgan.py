@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from decimal import Decimal
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.curator.gradient_queries import GradientQueries, TrainingPlan
-from dpsynth.curator.queries import MarginalQueries
+from dpsynth.curator.gradient_queries import TrainingPlan
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.adversarial_training import AdversarialTraining
-from dpsynth.generators.column_network import ColumnNetwork
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.marginal_distance import MarginalDistance
 from dpsynth.generators.network_training import NetworkLoss, NetworkTraining
-from dpsynth.generators.noisy_tables import NoisyTables, measure_columns, measure_pairs, require_taken
+from dpsynth.generators.noisy_tables import NoisyTables, require_taken
 from dpsynth.generators.quadratic_critic import CriticBank, QuadraticCritic
-from dpsynth.progress import phase
-from dpsynth.schema.schema import Schema
-
-_MOST_CODES = 2500
-"""Most groups of all columns together; the moments that critics look at are matrices of that size."""
-
-_LARGEST_BATCH = 40_000
-"""Expected rows of a batch; below as many declared rows every row is in every batch."""
-
-_ROWS_AT_ONCE = 2048
-"""Rows that the door takes in one piece; for speed only."""
+from dpsynth.generators.warm_start import Queries, measured, plan_within, share_of_training, warmed
 
 _SHARE_OF_CRITICS = Fraction(7, 10)
 """By default, of the budget after the columns, where the budget sets delta aside for a training."""
-
-
-class Queries(MarginalQueries, GradientQueries, Protocol):
-    """Noisy marginals and noisy gradients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,78 +94,32 @@ class DPCTGAN:
         """
         schema = curator.schema
         require_taken(schema)
-        share = self._share_of_critics(curator)
+        share = share_of_training(curator, self.adversarial_share, _SHARE_OF_CRITICS, parameter="adversarial_share")
         event_delta = min(curator.event_delta, budget.delta / 2)
-        with curator.within(
-            PrivacyBudget(budget.epsilon, budget.delta - event_delta), purpose="fit dpctgan"
-        ) as session:
-            columns = session.mu_squared * (Fraction(str(self.column_share)) if len(schema.columns) > 1 else 1)
-            left = session.mu_squared - columns
-            tables = measure_columns(
-                session,
-                schema,
-                columns,
-                left_for_pairs=left or columns,
-                noise_in_a_pair=self.noise_in_a_pair,
-                most_codes=_MOST_CODES,
-            )
-            if left and share < 1:
-                tables = measure_pairs(session, tables, left * (1 - share))
-            left = session.remaining_mu_squared
-        network, distance = self._warm(tables, rng)
+        tables, left = measured(
+            curator,
+            budget,
+            purpose="fit dpctgan",
+            event_delta=event_delta,
+            column_share=self.column_share,
+            training_share=share,
+            noise_in_a_pair=self.noise_in_a_pair,
+        )
+        network, distance = warmed(
+            tables,
+            components=self.components,
+            hidden=self.hidden,
+            information_price=self.information_price,
+            steps=self.warm_steps,
+            learning_rate=self.learning_rate,
+            rng=rng,
+        )
         loss: NetworkLoss = distance
         if share and len(schema.columns) > 1:
-            plan = self._plan(schema, tables.total, event_delta).within(left)
+            plan = plan_within(left, tables, steps=self.critics, delta=event_delta)
             loss = self._taught(curator, plan, tables, network, distance, rng=rng).loss
         network.settle(loss, steps=self.last_steps, learning_rate=self.learning_rate, purpose="settle the network")
         return tables.fitted(network.network.mixture(), self._provenance(share))
-
-    def _share_of_critics(self, curator: Queries) -> Fraction:
-        """Return the part of the budget after the columns that trains critics.
-
-        The rule, fixed in advance and by public facts only: docs/generators/dpctgan.md has its evidence.
-        """
-        can_train = curator.event_delta > 0
-        if self.adversarial_share is None:
-            return _SHARE_OF_CRITICS if can_train else Fraction(0)
-        if self.adversarial_share and not can_train:
-            raise InvalidInput(
-                "critics are trained with a delta of their own, and the budget sets none aside: set the budget of a "
-                "new data set with --event-delta (`event_delta` in Python), or adversarial_share to 0"
-            )
-        return Fraction(str(self.adversarial_share))
-
-    def _plan(self, schema: Schema, total: float, event_delta: Decimal) -> TrainingPlan:
-        """Return the training of critics but for its noise."""
-        rows_per_unit = schema.unit.max_rows_per_unit
-        probability = min(1.0, _LARGEST_BATCH / max(1, schema.public_rows or _LARGEST_BATCH))
-        return TrainingPlan(
-            noise_multiplier=math.sqrt(self.critics) * probability,
-            sampling_probability=probability,
-            steps=self.critics,
-            clipping_norm=float(rows_per_unit),
-            public_units=max(1, round(total)),
-            delta=event_delta,
-            rows_at_once=_ROWS_AT_ONCE,
-        )
-
-    def _warm(self, tables: NoisyTables, rng: np.random.Generator) -> tuple[NetworkTraining, MarginalDistance]:
-        """Return a network that was trained on noisy columns and pairs, and its loss."""
-        columns = tables.columns
-        started = ColumnNetwork.started(
-            tables.domain,
-            columns.counts / tables.total,
-            components=tables.most_components(self.components),
-            hidden=self.hidden,
-            rng=rng,
-        )
-        network = NetworkTraining(started)
-        distance = MarginalDistance(tables, information_price=self.information_price, like=started.weights[0])
-        with phase("warm the network", self.warm_steps) as advance:
-            for _ in range(self.warm_steps):
-                network.step(distance, self.learning_rate)
-                advance(1)
-        return network, distance
 
     def _taught(
         self,

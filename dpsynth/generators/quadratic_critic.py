@@ -7,7 +7,6 @@ side needs no samples. docs/design/dpctgan.md has the derivation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from dpsynth.errors import MissingExtra
 from dpsynth.generators.marginal_distance import MarginalDistance
 from dpsynth.generators.noisy_tables import NoisyTables
+from dpsynth.generators.row_groups import RowGroups
 from dpsynth.schema.domain import Domain
 
 try:
@@ -54,22 +54,12 @@ class QuadraticCritic:
         codes to groups.
         """
         (weights,), (centre, scale, *groupings) = parameters, auxiliary
-        parts, remaining, start = [], iter(groupings), 0
-        for size, grouped in zip(self.tables.schema.domain.sizes, self._is_grouped, strict=True):
-            codes = row[start : start + size]
-            parts.append(codes @ next(remaining) if grouped else codes)
-            start += size
-        squares = ((torch.cat(parts) - centre) @ weights) ** 2
+        squares = ((RowGroups(self.tables).read(row, tuple(groupings)) - centre) @ weights) ** 2
         return 0.5 * (scale * squares).sum()
 
     def auxiliary(self, scale: float) -> list[Floats]:
         """Return the auxiliary arrays of `loss`."""
-        matrices = [
-            np.eye(self.tables.domain.size(name))[self.tables.groups[name]]
-            for name, grouped in zip(self.tables.domain.names, self._is_grouped, strict=True)
-            if grouped
-        ]
-        return [self.centre, np.array([scale]), *matrices]
+        return [self.centre, np.array([scale]), *RowGroups(self.tables).auxiliary]
 
     def long_gradient(self, mixture: Floats, weights: Floats, *, share: float, rng: np.random.Generator) -> float:
         """Return the length of gradient that a `share` of generated rows do not exceed.
@@ -83,11 +73,6 @@ class QuadraticCritic:
         rows = sampled_rows(mixture, self.tables.domain, rng) - self.centre
         lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(rows @ weights, axis=1)
         return max(float(np.quantile(lengths, share)), 1e-9)
-
-    @property
-    def _is_grouped(self) -> Sequence[bool]:
-        pairs = zip(self.tables.domain.sizes, self.tables.schema.domain.sizes, strict=True)
-        return [held < size for held, size in pairs]
 
 
 def sampled_rows(mixture: Floats, domain: Domain, rng: np.random.Generator) -> Floats:

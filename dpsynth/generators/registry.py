@@ -73,6 +73,12 @@ def _dpctgan() -> Synthesizer[Any]:
     return DPCTGAN()
 
 
+def _dptvae() -> Synthesizer[Any]:
+    from dpsynth.generators.dptvae import DPTVAE
+
+    return DPTVAE()
+
+
 def _pategan() -> Synthesizer[Any]:
     from dpsynth.generators.pategan import PateGan
 
@@ -134,6 +140,14 @@ GENERATORS: tuple[GeneratorEntry, ...] = (
         access="MarginalQueries and GradientQueries",
         source="Xu, Skoularidou, Cuesta-Infante and Veeramachaneni 2019; Xie, Lin, Wang, Wang and Zhou 2018",
         summary="trains a network on noisy marginals and on what critics are taught under DP-SGD",
+        extra="neural",
+    ),
+    GeneratorEntry(
+        name="dptvae",
+        load=_dptvae,
+        access="MarginalQueries and GradientQueries",
+        source="Xu, Skoularidou, Cuesta-Infante and Veeramachaneni 2019; Kingma and Welling 2014; Park et al. 2017",
+        summary="trains encoder and decoder on noisy marginals and on noisy gradients of the evidence bound",
         extra="neural",
     ),
     GeneratorEntry(
