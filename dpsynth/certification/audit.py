@@ -141,7 +141,7 @@ def internal_audit(
     Args:
         curator: holds the rows; its controls stand for people who were not trained on.
         table: the table that will be exported.
-        policy: the significance of the suite.
+        policy: significance and tolerances of the suite.
         rng: all randomness of the attacks.
         groups: people to be looked at on their own, by public values of one column.
 
@@ -187,7 +187,7 @@ def attack_rows(
         reference: further such rows, or none.
         synthetic: the table that is attacked.
         schema: of all four.
-        policy: the significance of the suite.
+        policy: significance and tolerances of the suite.
         release_id: what the report is about.
         rng: all randomness of the attacks.
         groups: people to be looked at on their own, by public values of one column.
@@ -205,6 +205,7 @@ def attack_rows(
         rng=rng,
         names=[column.name for column in schema.columns],
         groups=groups,
+        tolerances=policy.tolerances,
         confidence=policy.confidence,
     )
     # Positions among the rows that were attacked become positions among the training rows.

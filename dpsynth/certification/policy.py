@@ -16,6 +16,7 @@ import rfc8785
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import JsonValue
+from dpsynth.attacks.result import DEFAULT_TOLERANCES, Tolerances
 from dpsynth.certification.implementation_audits import LAYERS
 from dpsynth.errors import InvalidBudget, InvalidInput
 
@@ -93,6 +94,10 @@ class Policy:
         record_chance: share of people whom a table comes near by chance; sets how near near is.
         record_copy_tolerance: largest excess of members with an equal row over controls with one.
         record_tolerance: largest excess of members with a near row over controls with one.
+        audit_tpr: largest true-positive rate at one false alarm in a hundred that the internal audit reads as a pass.
+        audit_auc: largest AUC that it reads so.
+        audit_match_excess: largest excess of members with an equal row that it reads so.
+        audit_excess_risk: largest excess risk of inference, singling out and links that it reads so.
         minimum_rows: smallest noisy number of rows that can be certified.
         largest_empty_share: largest share of missing or out-of-domain cells in one column.
         audit_layers: layers of audits that the running version must have passed, as words; empty for none.
@@ -118,6 +123,10 @@ class Policy:
     record_chance: Fraction
     record_copy_tolerance: Fraction
     record_tolerance: Fraction
+    audit_tpr: Fraction
+    audit_auc: Fraction
+    audit_match_excess: Fraction
+    audit_excess_risk: Fraction
     minimum_rows: int
     largest_empty_share: Fraction
     audit_layers: str
@@ -142,6 +151,10 @@ class Policy:
             "record_chance",
             "record_copy_tolerance",
             "record_tolerance",
+            "audit_tpr",
+            "audit_auc",
+            "audit_match_excess",
+            "audit_excess_risk",
             "largest_empty_share",
         )
         wrong = [name for name in shares if not 0 < getattr(self, name) < 1]
@@ -151,6 +164,8 @@ class Policy:
             wrong.append("audit_layers")
         if self.record_gate not in RECORD_GATES:
             wrong.append("record_gate")
+        if not DEFAULT_TOLERANCES.fpr < self.audit_tpr or not Fraction(1, 2) <= self.audit_auc:
+            wrong.append("audit_tpr, above 1/100, or audit_auc, from 1/2")
         if wrong:
             raise InvalidInput(f"policy '{self.name}' has thresholds out of range: {', '.join(wrong)}")
 
@@ -181,6 +196,17 @@ class Policy:
     def confidence(self) -> float:
         """Confidence of every one-sided bound."""
         return float(1 - self.significance)
+
+    @property
+    def tolerances(self) -> Tolerances:
+        """What the internal audit tolerates; its low false-positive rate keeps its own limit."""
+        return Tolerances(
+            tpr=float(self.audit_tpr),
+            auc=float(self.audit_auc),
+            exact_match_excess=float(self.audit_match_excess),
+            near_match_excess=float(self.audit_tpr - Fraction(str(DEFAULT_TOLERANCES.fpr))),
+            excess_risk=float(self.audit_excess_risk),
+        )
 
     def describe_confidence(self) -> str:
         """Return the confidence as a percentage."""

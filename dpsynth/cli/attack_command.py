@@ -12,6 +12,7 @@ from rich.table import Table
 from dpsynth.attack_table import attack_table
 from dpsynth.certification.audit import HTML_FILE, STAMP
 from dpsynth.certification.policy import Verdict
+from dpsynth.certification.policy_file import PRESETS, load_policy
 from dpsynth.certification.table_audit import TableAudit
 from dpsynth.cli.console import ERR, OUT, print_json, progress_bars
 from dpsynth.errors import CertificationRefused
@@ -39,13 +40,18 @@ def attack(
     out: Annotated[
         Path | None, typer.Option(help="Folder to make for the internal report; SYNTHETIC-audit if not given.")
     ] = None,
+    policy: Annotated[
+        str, typer.Option(help=f"What the attacks are tolerated to find: {', '.join(PRESETS)}, or a file (YAML).")
+    ] = "default",
     seed: Annotated[int | None, typer.Option(help="Seed; the same one makes the same report.", min=0)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Attack a table that any tool made, with the rows at hand, and write an internal report. Charges nothing."""
     folder = out or synthetic.with_name(f"{synthetic.stem}-audit")
     with progress_bars(shown=not as_json):
-        found = attack_table(synthetic, train, control, schema, out=folder, reference=reference, seed=seed)
+        found = attack_table(
+            synthetic, train, control, schema, out=folder, reference=reference, policy=load_policy(policy), seed=seed
+        )
     if as_json:
         readings = {name: verdict.value for name, verdict in found.readings.items()}
         print_json({"stamp": STAMP, "verdict": found.verdict.value, "attacks": readings, "report": str(found.folder)})

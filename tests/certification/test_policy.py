@@ -7,7 +7,9 @@ from fractions import Fraction
 import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.attacks.result import Tolerances
 from dpsynth.certification.policy import Check, Policy, Verdict, default_policy, written_delta
+from dpsynth.certification.policy_file import load_policy
 from dpsynth.errors import InvalidBudget, InvalidInput
 
 
@@ -70,3 +72,13 @@ def test_only_a_met_limit_passes() -> None:
 @pytest.mark.parametrize(("delta", "text"), [("0.000001", "1e-6"), ("1E-5", "1e-5"), ("0", "0"), ("0.01", "0.01")])
 def test_delta_is_written_as_people_write_it(delta: str, text: str) -> None:
     assert written_delta(Decimal(delta)) == text
+
+
+def test_what_the_internal_audit_tolerates_is_the_policys() -> None:
+    assert load_policy("default").tolerances == Tolerances()
+    assert load_policy("ema-0070").tolerances.excess_risk == 0.09
+    wider = replace(load_policy("default"), audit_tpr=Fraction(1, 10)).tolerances
+    assert (wider.tpr, wider.near_match_excess) == (0.1, pytest.approx(0.09))
+    for wrong in ({"audit_tpr": Fraction(1, 100)}, {"audit_auc": Fraction(1, 3)}, {"audit_excess_risk": Fraction(1)}):
+        with pytest.raises(InvalidInput, match="out of range"):
+            replace(load_policy("default"), **wrong)
