@@ -36,6 +36,8 @@ class Access(Enum):
 
     NO_BOX = "the released table only"
     """No queries, no weights, no knowledge of the configuration."""
+    GENERATOR = "the released table, and the pipeline, to be run on rows of the attacker's own"
+    """Configuration known, fits unlimited, on any rows but the protected ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,6 +248,38 @@ ATTACKS: Mapping[str, AttackEntry] = MappingProxyType({entry.name: entry for ent
 """Every attack of the fast tier, in the order of reports."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeepAttackEntry:
+    """An attack that runs the generator many times: for whoever asks for it, never part of a suite on one release.
+
+    Attributes:
+        name: as in reports and the name of its page in the documentation.
+        threat_model: who attacks.
+        source: paper, section.
+        documentation: page under docs/attacks/.
+    """
+
+    name: str
+    threat_model: ThreatModel
+    source: str
+    documentation: str
+
+
+_DEEP_ENTRIES = (
+    DeepAttackEntry(
+        name="targeted-shadow",
+        threat_model=ThreatModel(
+            Goal.MEMBERSHIP, Access.GENERATOR, "the target's full record and public rows of a population like it"
+        ),
+        source="Meeus et al., Achilles' Heels, ESORICS 2023 (arXiv 2306.10308); Stadler et al., USENIX Security 2022",
+        documentation="targeted_shadow.md",
+    ),
+)
+
+DEEP_ATTACKS: Mapping[str, DeepAttackEntry] = MappingProxyType({entry.name: entry for entry in _DEEP_ENTRIES})
+"""Every attack of the deep tier."""
+
+
 def attack_entry(name: str) -> AttackEntry:
     """Return one entry.
 

@@ -15,7 +15,7 @@ import scipy.special
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import JsonValue
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
-from dpsynth.auditing.lower_bounds import PairedRuns
+from dpsynth.attacks.repeated_runs import PairedRuns
 
 CAMPAIGN_SIGNIFICANCE = 1e-3
 """Chance that an honest generator fails anywhere in one campaign."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.attacks.repeated_runs import PairedRuns
 from dpsynth.auditing.audit_record import AuditRecord, GameCounts, NoiseCounts
 from dpsynth.auditing.game import Door, Game
-from dpsynth.auditing.lower_bounds import PairedRuns
 from dpsynth.auditing.neighbors import NeighborPair, worst_case_pair
 from dpsynth.certification.sections import software_versions
 from dpsynth.certification.source_digest import source_sha256

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dpsynth.attacks import ATTACKS, Statistic
-from dpsynth.attacks.registry import attack_entry
+from dpsynth.attacks.registry import DEEP_ATTACKS, attack_entry
 from dpsynth.errors import InvalidInput
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "attacks"
@@ -30,6 +30,15 @@ def test_every_attack_has_a_page_with_its_threat_model_source_and_deviations(nam
     assert f"`{name}`" in page
     for heading in ("## Threat model", "## Source", "## Deviations"):
         assert heading in page
+
+
+@pytest.mark.parametrize("name", DEEP_ATTACKS)
+def test_an_attack_of_the_deep_tier_is_documented_and_in_no_suite(name: str) -> None:
+    page = (DOCS / DEEP_ATTACKS[name].documentation).read_text(encoding="utf-8")
+    assert f"`{name}`" in page
+    for heading in ("## Threat model", "## Source", "## Deviations"):
+        assert heading in page
+    assert name not in ATTACKS
 
 
 def test_every_statistic_is_used() -> None:

@@ -14,7 +14,7 @@ import scipy
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.auditing.audit_record import AuditRecord, GameCounts, NoiseCounts
 from dpsynth.auditing.generator_audit import audit_generator
-from dpsynth.auditing.lower_bounds import PairedRuns
+from dpsynth.attacks.repeated_runs import PairedRuns
 from dpsynth.auditing.neighbors import worst_case_pair
 from dpsynth.generators.registry import generator
 from privacy_audits.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided

@@ -11,7 +11,7 @@ import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpsynth.auditing.lower_bounds import PairedRuns, epsilon_lower, mu_of_order
+from dpsynth.attacks.repeated_runs import PairedRuns, epsilon_lower, mu_of_order
 from dpsynth.errors import InvalidInput
 
 
