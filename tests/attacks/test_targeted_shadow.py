@@ -1,7 +1,7 @@
 """A generator that copies outliers is caught by the runs it made, one with differential privacy is not.
 
-The attack is asked whether anything at all can be seen (a claimed mu of 0): at most one attack in twenty may say so of a
-pipeline that does not depend on the target. Runs are seeded, so no test here is a matter of luck.
+The attack is asked whether anything at all can be seen (a claimed mu of 0): at most one attack in twenty may say so
+of a pipeline that does not depend on the target. Runs are seeded, so no test here is a matter of luck.
 """
 
 from __future__ import annotations
