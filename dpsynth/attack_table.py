@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from dpsynth.attacks.quasi_identifier_match import require_known_columns
 from dpsynth.certification import layout
 from dpsynth.certification.audit import check_internal_folder
 from dpsynth.certification.policy import Policy, default_policy
@@ -24,6 +26,7 @@ def attack_table(
     *,
     out: str | Path,
     reference: TableLike | None = None,
+    quasi_identifiers: Sequence[Sequence[str]] = (),
     policy: Policy | None = None,
     seed: int | None = None,
 ) -> TableAudit:
@@ -31,9 +34,12 @@ def attack_table(
 
     The attacks ask how much better rows of `training` are recognised than rows of `control`, which must be of the same
     people's kind, dealt by chance before the table was made, and never seen by the tool. `reference` are further such
-    rows, public ones if possible; without them half of the controls serve. `seed` makes the attacks repeatable.
+    rows, public ones if possible; without them half of the controls serve. `quasi_identifiers` are groups of columns in
+    which others may know people, such as `[["age", "sex", "zip"]]`: each is matched on its own. `seed` makes the
+    attacks repeatable.
 
     Raises:
+        InvalidInput: a group of quasi-identifiers is empty or names a column that the schema does not have.
         SchemaError: the schema cannot be used.
         TableError: a table cannot be read, does not fit the schema or has no rows, or controls are the training rows.
         BundleError: `out` exists already, is inside a release folder, or cannot be written.
@@ -42,6 +48,7 @@ def attack_table(
     """
     folder = Path(out)
     schema = schema if isinstance(schema, Schema) else Schema.from_yaml(Path(schema))
+    require_known_columns(quasi_identifiers, [column.name for column in schema.columns])
     _require_different_files(training, control)
     for table in (synthetic, training, control, reference):
         released = Path(table).parent if isinstance(table, str | Path) else None
@@ -56,6 +63,7 @@ def attack_table(
         policy or default_policy(),
         name=Path(synthetic).name if isinstance(synthetic, str | Path) else "a table in memory",
         rng=np.random.default_rng(seed),
+        quasi_identifiers=quasi_identifiers,
     )
     return write_table_audit(folder, findings, render=render_internal_report)
 

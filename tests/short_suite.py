@@ -9,7 +9,8 @@ import pytest
 from dpsynth.certification import audit
 from dpsynth.certification.negative_control import NOT_TRIED, NegativeControls
 
-ATTACKS = ("exact-match", "nearest-neighbour")
+ATTACKS = ("exact-match", "nearest-neighbour", "quasi-identifier-match")
+"""The last one tests nothing unless columns are declared."""
 
 
 def _nothing_planted(*rows: object, **named: object) -> NegativeControls:

@@ -146,3 +146,23 @@ def test_the_report_never_lies_in_a_release_folder(tables: dict[str, pd.DataFram
     (tmp_path / "there").mkdir()
     with pytest.raises(BundleError, match="exists already"):
         attacked(tables["fresh"], tables, tmp_path / "there")
+
+
+def test_a_copy_of_declared_columns_is_found_by_them(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    own = ["age", "income", "visits"]
+    release = tables["fresh"].assign(**{name: tables["train"][name].to_numpy() for name in own})
+    found = attacked(release, tables, tmp_path / "audit", quasi_identifiers=[own, ["smoker"]])
+    assert found.readings["quasi-identifier-match"] is Verdict.FAIL
+
+
+def test_unknown_quasi_identifiers_are_refused_before_a_table_is_read(tmp_path: Path) -> None:
+    nowhere = tmp_path / "none.csv"
+    with pytest.raises(InvalidInput, match="shoe size"):
+        dpsynth.attack_table(
+            nowhere,
+            nowhere,
+            nowhere,
+            survey_schema(),
+            out=tmp_path / "audit",
+            quasi_identifiers=[["age", "shoe size"]],
+        )

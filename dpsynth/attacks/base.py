@@ -102,6 +102,14 @@ class AttackFamily(Protocol):
         """
 
 
+@runtime_checkable
+class DeclaredFamily(AttackFamily, Protocol):
+    """A family of attacks on groups of columns that the caller declares; without any it has no variants."""
+
+    def on(self, groups: Sequence[Sequence[str]]) -> AttackFamily:
+        """Return the attack on these groups of columns, given by their public names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trials:
     """What the same attempts achieved against members and against controls.

@@ -26,6 +26,7 @@ class AttackEntry:
             fixed here, before any row is seen.
         most_targets: members, and as many controls, that are attacked at most; None for all. A random part of the
             targets, never of the tables that are searched.
+        needs_columns: whether it runs on groups of columns that the caller declares, and on nothing else.
     """
 
     name: str
@@ -36,6 +37,7 @@ class AttackEntry:
     documentation: str
     weight: float = 1.0
     most_targets: int | None = None
+    needs_columns: bool = False
 
 
 RANKING = (Statistic.AUC, Statistic.TPR_AT_FPR, Statistic.TPR_AT_LOW_FPR)
@@ -78,6 +80,18 @@ def _calibrated_ratio() -> Attack:
     from dpsynth.attacks.nearest_neighbour import Calibration, NearestNeighbour
 
     return NearestNeighbour(Calibration.LOG_RATIO)
+
+
+def _neighbour_groups() -> AttackFamily:
+    from dpsynth.attacks.neighbour_groups import NeighbourGroups
+
+    return NeighbourGroups()
+
+
+def _quasi_identifier_match() -> AttackFamily:
+    from dpsynth.attacks.quasi_identifier_match import QuasiIdentifierMatch
+
+    return QuasiIdentifierMatch()
 
 
 def _density_ratio() -> AnyAttack:
@@ -148,6 +162,15 @@ _ENTRIES = (
         documentation="match_excess.md",
     ),
     AttackEntry(
+        name="quasi-identifier-match",
+        load=_quasi_identifier_match,
+        statistics=(Statistic.EXACT_MATCH_EXCESS,),
+        threat_model=ThreatModel(Goal.MEMBERSHIP, Access.NO_BOX, "the target's quasi-identifiers, as declared"),
+        source="Dalenius, Journal of Official Statistics 2 (1986) 329; unique exact matches of SDNist",
+        documentation="match_excess.md",
+        needs_columns=True,
+    ),
+    AttackEntry(
         name="nearest-neighbour",
         load=_nearest_neighbour,
         statistics=RANKING,
@@ -170,6 +193,15 @@ _ENTRIES = (
         threat_model=_WITH_REFERENCE,
         source="van Breugel et al., DOMIAS, AISTATS 2023 (arXiv 2302.12580), with a one-neighbour density",
         documentation="nearest_neighbour.md",
+    ),
+    AttackEntry(
+        name="nearest-neighbour-groups",
+        load=_neighbour_groups,
+        statistics=RANKING,
+        threat_model=_WITH_REFERENCE,
+        source="Chen et al., GAN-Leaks, CCS 2020 (arXiv 1909.03935), section 4.4, over groups of columns",
+        documentation="nearest_neighbour.md",
+        most_targets=2000,
     ),
     AttackEntry(
         name="density-ratio",

@@ -17,12 +17,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.attacks.base import Attack, AttackFamily, CountingAttack, MetaAttack
+from dpsynth.attacks.base import AnyAttack, Attack, AttackFamily, CountingAttack, DeclaredFamily, MetaAttack
 from dpsynth.attacks.canonical_form import canonical_form
 from dpsynth.attacks.distance import nearest_distances, remembered_distances
 from dpsynth.attacks.exposed_rows import ExposedRows, exposed_rows
 from dpsynth.attacks.findings import DistanceHistogram, RocCurve, StratumSize, SuiteFindings
 from dpsynth.attacks.hypotheses import Hypothesis, counted, enough_for_low_rates, hypothesis, judged, strongest
+from dpsynth.attacks.quasi_identifier_match import require_known_columns
 from dpsynth.attacks.records import Records
 from dpsynth.attacks.registry import ATTACKS, AttackEntry, attack_entry
 from dpsynth.attacks.result import DEFAULT_TOLERANCES, AttackResult, Statistic, Tolerances
@@ -52,6 +53,7 @@ def run_suite(
     rng: np.random.Generator,
     names: Sequence[str] | None = None,
     groups: Sequence[DeclaredGroup] = (),
+    quasi_identifiers: Sequence[Sequence[str]] = (),
     attacks: Sequence[str] = tuple(ATTACKS),
     tolerances: Tolerances = DEFAULT_TOLERANCES,
     confidence: float = 0.95,
@@ -65,6 +67,7 @@ def run_suite(
         rng=rng,
         names=names,
         groups=groups,
+        quasi_identifiers=quasi_identifiers,
         attacks=attacks,
         tolerances=tolerances,
         confidence=confidence,
@@ -80,6 +83,7 @@ def attack_release(
     rng: np.random.Generator,
     names: Sequence[str] | None = None,
     groups: Sequence[DeclaredGroup] = (),
+    quasi_identifiers: Sequence[Sequence[str]] = (),
     attacks: Sequence[str] = tuple(ATTACKS),
     tolerances: Tolerances = DEFAULT_TOLERANCES,
     confidence: float = 0.95,
@@ -98,23 +102,26 @@ def attack_release(
         rng: all randomness of the suite. What one attack draws does not depend on which others run.
         names: the public name of each column, for the labels of variants; numbers by default.
         groups: people to be looked at on their own, by public values of one column.
+        quasi_identifiers: groups of columns, by name, in which others may know people; each is matched on its own.
         attacks: names in the registry; those that blend the scores of others run last.
         tolerances: limits for the readings.
         confidence: of each bound; one minus it is the significance of the whole suite.
 
     Raises:
-        InvalidInput: for an unknown attack, tables of different columns, or names or groups that do not fit them.
+        InvalidInput: for an unknown attack, tables of different columns, or names, groups or quasi-identifiers that do
+            not fit them.
         AttackFailed: an attack gave scores that mean nothing.
     """
     entries = [attack_entry(name) for name in attacks]
     names = tuple(f"column {place + 1}" for place in range(members.width)) if names is None else tuple(names)
     if len(names) != members.width or not all(0 <= group.column < members.width for group in groups):
         raise InvalidInput("the suite needs one name per column, and groups by columns that exist")
+    require_known_columns(quasi_identifiers, names)
     with remembered_distances(), phase("attacks", len(entries)) as advance:
         suite = _Suite.of(members, controls, synthetic, reference, names, groups, rng, tolerances, confidence)
         hypotheses: list[Hypothesis] = []
         rankings: dict[str, dict[str, _Scores]] = {}
-        loaded = [(entry, entry.load()) for entry in entries]
+        loaded = [(entry, _on_declared(entry.load(), quasi_identifiers)) for entry in entries]
         for entry, attack in sorted(loaded, key=lambda pair: isinstance(pair[1], MetaAttack)):
             if isinstance(attack, CountingAttack):
                 hypotheses += suite.counted(entry, attack)
@@ -346,6 +353,10 @@ class _Suite:
         placed = np.empty(len(scores))
         placed[self.people] = scores
         return placed[: len(self.members)], placed[len(self.members) :]
+
+
+def _on_declared(attack: AnyAttack, quasi_identifiers: Sequence[Sequence[str]]) -> AnyAttack:
+    return attack.on(quasi_identifiers) if isinstance(attack, DeclaredFamily) else attack
 
 
 def _by_content(values: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -135,6 +135,7 @@ def internal_audit(
     *,
     rng: np.random.Generator,
     groups: Sequence[DeclaredGroup] = (),
+    quasi_identifiers: Sequence[Sequence[str]] = (),
 ) -> Confidential[AuditReport]:
     """Return what the attack suite finds, sealed.
 
@@ -144,6 +145,7 @@ def internal_audit(
         policy: significance and tolerances of the suite.
         rng: all randomness of the attacks.
         groups: people to be looked at on their own, by public values of one column.
+        quasi_identifiers: groups of columns, by name, in which others may know people.
 
     Raises:
         DpsynthError: the data was never opened by a fit.
@@ -163,6 +165,7 @@ def internal_audit(
             release_id=release_id,
             rng=rng,
             groups=groups,
+            quasi_identifiers=quasi_identifiers,
         ),
     )
 
@@ -178,6 +181,7 @@ def attack_rows(
     release_id: str,
     rng: np.random.Generator,
     groups: Sequence[DeclaredGroup] = (),
+    quasi_identifiers: Sequence[Sequence[str]] = (),
 ) -> AuditReport:
     """Return what the attack suite finds; called behind the door, on codes of shape (rows, columns).
 
@@ -191,6 +195,7 @@ def attack_rows(
         release_id: what the report is about.
         rng: all randomness of the attacks.
         groups: people to be looked at on their own, by public values of one column.
+        quasi_identifiers: groups of columns, by name, in which others may know people.
 
     Privacy: an exact function of real rows; the caller seals it.
     """
@@ -206,6 +211,7 @@ def attack_rows(
         names=[column.name for column in schema.columns],
         groups=groups,
         tolerances=policy.tolerances,
+        quasi_identifiers=quasi_identifiers,
         confidence=policy.confidence,
     )
     # Positions among the rows that were attacked become positions among the training rows.

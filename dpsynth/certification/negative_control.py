@@ -225,9 +225,14 @@ def control_suite(
 def membership_attacks() -> tuple[str, ...]:
     """Return the attacks that are tried: those that ask who was a member, which is what twins give away.
 
-    Attacks on secrets, descriptions and links take most of the time of a suite and are about other leaks.
+    Attacks on secrets, descriptions and links take most of the time of a suite and are about other leaks. Attacks on
+    columns that somebody declares have nothing to try here.
     """
-    return tuple(name for name, entry in ATTACKS.items() if entry.threat_model.goal is Goal.MEMBERSHIP)
+    return tuple(
+        name
+        for name, entry in ATTACKS.items()
+        if entry.threat_model.goal is Goal.MEMBERSHIP and not entry.needs_columns
+    )
 
 
 def describe(rows: int, met: Iterable[tuple[str, bool]]) -> str:

@@ -7,7 +7,7 @@ sealed, and goes to a folder that only its owner can read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,7 @@ def find_in_table(
     *,
     name: str,
     rng: np.random.Generator,
+    quasi_identifiers: Sequence[Sequence[str]] = (),
 ) -> Confidential[TableFindings]:
     """Return what the attack suite finds in a table, sealed.
 
@@ -88,6 +89,7 @@ def find_in_table(
         policy: the significance of the suite.
         name: what the report calls the table.
         rng: all randomness of the attacks.
+        quasi_identifiers: groups of columns, by name, in which others may know people.
 
     Raises:
         SchemaError: the schema has blanks.
@@ -107,6 +109,7 @@ def find_in_table(
             policy,
             release_id=name,
             rng=rng,
+            quasi_identifiers=quasi_identifiers,
         )
         return TableFindings(report, tuple(_remarks(tables, schema)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,10 @@ def attack(
     reference: Annotated[
         Path | None, typer.Option(help="Further rows that are neither, public if possible; else half of the controls.")
     ] = None,
+    quasi_identifiers: Annotated[
+        list[str] | None,
+        typer.Option(help="Columns in which others may know people, such as age,sex,zip; may be repeated."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to make for the internal report; SYNTHETIC-audit if not given.")
     ] = None,
@@ -50,7 +55,16 @@ def attack(
     folder = out or synthetic.with_name(f"{synthetic.stem}-audit")
     with progress_bars(shown=not as_json):
         found = attack_table(
-            synthetic, train, control, schema, out=folder, reference=reference, policy=load_policy(policy), seed=seed
+            synthetic,
+            train,
+            control,
+            schema,
+            out=folder,
+            reference=reference,
+            policy=load_policy(policy),
+            # As in a line of CSV, so that a name with a comma in it can stand in quotes.
+            quasi_identifiers=list(csv.reader(quasi_identifiers or (), skipinitialspace=True)),
+            seed=seed,
         )
     if as_json:
         readings = {name: verdict.value for name, verdict in found.readings.items()}

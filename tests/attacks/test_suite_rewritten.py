@@ -49,6 +49,7 @@ def findings(given: Scene) -> SuiteFindings:
         given.reference,
         names=given.names,
         groups=(oldest,),
+        quasi_identifiers=[[name for name, own in zip(given.names, given.targets.ordered, strict=True) if not own]],
         rng=np.random.default_rng(35),
     )
 

@@ -71,6 +71,8 @@ FAULTS = {
     "missing schema": (("--schema", "none.yaml"), "none.yaml"),
     "missing reference": (("--reference", "none.csv"), "there is no such file"),
     "folder exists": (("--out", "."), "exists already"),
+    "unknown quasi-identifier": (("--quasi-identifiers", 'age,"zip, code"'), "do not exist: zip, code;"),
+    "no quasi-identifier": (("--quasi-identifiers", ""), "at least one column"),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from dpsynth.attacks import ATTACKS, Attack, AttackFamily, CountingAttack, Records, Trials
 from dpsynth.attacks.base import MetaAttack
 from dpsynth.attacks.nearest_neighbour import NearestNeighbour
+from dpsynth.attacks.quasi_identifier_match import QuasiIdentifierMatch
 from dpsynth.attacks.ranking import auc_evidence
 from dpsynth.attacks.significance import fisher_one_sided
 from tests.conformance.attack_scenes import (
@@ -275,10 +276,28 @@ class CopiedRows:
         return (Trials("rows", hits(members), len(synthetic), hits(controls), len(synthetic)),)
 
 
-SCORING: dict[str, Scoring] = {"copies on columns": CopiesOnColumns()}
+class DeclaresKinds:
+    """The match on quasi-identifiers, declared along with however a table is written: ordered columns, and others."""
+
+    def scores(
+        self,
+        targets: Records,
+        synthetic: Records,
+        reference: Records,
+        *,
+        names: Sequence[str],
+        rng: np.random.Generator,
+    ) -> dict[str, Scores]:
+        kinds = [[name for name, own in zip(names, targets.ordered, strict=True) if own == kind] for kind in (0, 1)]
+        return QuasiIdentifierMatch().on(kinds).scores(targets, synthetic, reference, names=names, rng=rng)
+
+
+SCORING: dict[str, Scoring] = {"copies on columns": CopiesOnColumns(), "matches on kinds": DeclaresKinds()}
 COUNTING: dict[str, CountingAttack] = {"copied rows": CopiedRows()}
 for name, entry in ATTACKS.items():
     loaded = entry.load()
+    if entry.needs_columns:
+        continue  # without declared columns it finds nothing: DeclaresKinds stands for it
     if isinstance(loaded, CountingAttack):
         COUNTING[name] = loaded
     elif not isinstance(
