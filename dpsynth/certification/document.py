@@ -146,7 +146,7 @@ class ArtefactsSection(Section):
 class CanariesSection(Section):
     """What the canary gate saw; see `reasons` for the words."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"tolerance"})
+    later: ClassVar[frozenset[str]] = frozenset({"tolerance", "significance"})
 
     drawn: Count
     """Canaries drawn from the public schema before training."""
@@ -178,6 +178,8 @@ class CanariesSection(Section):
     """What the gate decided."""
     tolerance: Share | None = None
     """Share of the planted rows that may be given away beyond chance; absent before there was this field."""
+    significance: Share | None = None
+    """Chance of a wrong bound that is allowed, one minus the confidence; absent (5 %) before there was this field."""
     reasons: tuple[str, ...]
     """Why, in sentences."""
 

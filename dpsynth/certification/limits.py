@@ -16,6 +16,11 @@ LIMITS = (
     "can refute it; they cannot prove it. An empirical epsilon is a lower bound, not an estimate of the true epsilon.",
     "The canary gate finds generators that copy their rows, down to about one row in ten. It does not find rarer "
     "copying, it cannot see a fault in the noise of a marginal, and it says nothing about attacks yet unknown.",
+    "The record gate, where it was asked, compares people in training with people who were held back. It does not see "
+    "a leak about a smaller share of the people than it tolerates, nor one about people unlike all others, nor a table "
+    "that gives away both groups alike, as a schema that was made by looking at the rows could.",
+    "Neither gate sees a wrong epsilon that does not show in records. Only audits of the implementation do; those of "
+    "this very version of the software are listed, and there may be none.",
     "This certificate is about one table of the stated size, identified by its SHA-256. More rows, another draw from "
     "the same model, or the model itself need a certificate of their own.",
     "The schema is taken to be public knowledge that was written down without looking at the rows. If a bound or a "
@@ -27,6 +32,12 @@ LIMITS = (
     "This is a technical statement about one computation. Whether a table may lawfully be shared, and with whom, is "
     "for the people responsible to decide; no rule, standard or law is claimed to be met.",
 )
+
+_BEFORE_THE_RECORD_GATE = (*LIMITS[:4], *LIMITS[6:])
+"""As on certificates of before: a limit that is added says more, and takes nothing back."""
+
+PUBLISHED_LIMITS = (LIMITS, _BEFORE_THE_RECORD_GATE)
+"""Every version of the text that was ever published, the present one first; each verifies for ever."""
 
 UNPROTECTED_QUANTITIES = (
     "the schema: names, kinds, bounds, values and bins of all columns, and the declared number of units",

@@ -135,6 +135,7 @@ def canaries_section(evidence: CanaryEvidence, policy: Policy) -> CanariesSectio
         excess_upper=round(evidence.excess.upper, _DIGITS),
         verdict=evidence.verdict.value,
         tolerance=float(policy.canary_tolerance),
+        significance=float(policy.significance),
         reasons=evidence.reasons,
     )
 

@@ -21,10 +21,11 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ComposedDpEvent, JsonValue, event_from_json
 from dpsynth.certification import layout
 from dpsynth.certification.artefacts import digest_of_file
+from dpsynth.certification.canary_numbers import problem_of_canaries
 from dpsynth.certification.certificate import Certificate
 from dpsynth.certification.checks import CHECK_NAMES, FIRST_CHECK_NAMES
 from dpsynth.certification.gate_sections import problem_of_gates
-from dpsynth.certification.limits import LIMITS
+from dpsynth.certification.limits import PUBLISHED_LIMITS
 from dpsynth.certification.negative_control import problem_of, repeated
 from dpsynth.certification.policy import Verdict
 from dpsynth.certification.released_table import codes_of_table, problems_of_table
@@ -238,14 +239,14 @@ class _Release:
         asked = FIRST_CHECK_NAMES if document.policy_sha256 is None else CHECK_NAMES
         if tuple(check.name for check in document.checks) != asked:
             raise _Refuted("it does not answer exactly the questions that the policy asks")
-        contradiction = problem_of_gates(document)
-        if contradiction is not None:
-            raise _Refuted(contradiction)
+        for contradiction in (problem_of_gates(document), problem_of_canaries(document)):
+            if contradiction is not None:
+                raise _Refuted(contradiction)
         about = [bar.columns for bar in document.error_bars.bars]
         strange = {name for columns in about for name in columns} - {*document.scope.columns}
         if strange or len(set(about)) < len(about):
             raise _Refuted("its error bars are not about the columns of the table")
-        if document.limits != LIMITS:
+        if document.limits not in PUBLISHED_LIMITS:
             raise _Refuted("its text on what it does not say is not the published one")
         return f"in the published form, version {document.schema_version}, issued {document.issued_at}"
 

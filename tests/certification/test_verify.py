@@ -14,6 +14,7 @@ import rfc8785
 
 from dpsynth.certification import layout
 from dpsynth.certification.certificate import Certificate, Override
+from dpsynth.certification.limits import PUBLISHED_LIMITS
 from dpsynth.certification.signing import SigningKey, load_or_create_key, sign_envelope, statement
 from dpsynth.certification.verify import Verification, verify_release
 from dpsynth.errors import BundleError
@@ -251,6 +252,59 @@ def test_a_certificate_that_says_something_else_is_refused(
     verification = verify_release(edited(folder, key, change))
     assert check in failed(verification)
     assert all(problem.strip() for problem in verification.problems)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"verdict": "INCONCLUSIVE"}, "something else than its gates"),
+        ({"correct": 150, "guesses": 150}, "other numbers than follow from its counts"),
+        ({"excess_upper": 0.001}, "other numbers than follow from its counts"),
+        ({"epsilon_lower": 0.4}, "other numbers than follow from its counts"),
+        ({"p_value": None}, "other numbers than follow from its counts"),
+        ({"correct": 3}, "more planted rows or guesses than there can be"),
+        ({"included": 500}, "more planted rows or guesses than there can be"),
+        ({"threshold": None}, "rows without a threshold"),
+        ({"tolerance": 0.5}, "tolerates something else than the policy"),
+        ({"significance": 0.5}, "tolerates something else than the policy"),
+        ({"tolerance": None}, "does not say what is tolerated"),
+    ],
+)
+def test_canaries_that_contradict_their_counts_are_refused(
+    folder: Path, key: SigningKey, change: dict, reason: str
+) -> None:
+    def plant(content: dict) -> None:
+        content["canaries"] |= change
+        for name in ("tolerance", "significance"):
+            if content["canaries"][name] is None:
+                del content["canaries"][name]
+
+    verification = verify_release(edited(folder, key, plant))
+    assert failed(verification) == {"certificate"}
+    assert reason in verification.problems[0]
+
+
+@pytest.mark.parametrize(("tolerance", "passed"), [(0.001, False), (0.06, True)])
+def test_the_verdict_of_the_canaries_follows_from_the_tolerance_of_an_unknown_policy(
+    folder: Path, key: SigningKey, tolerance: float, passed: bool
+) -> None:
+    def plant(content: dict) -> None:
+        content["policy_sha256"] = "0" * 64
+        content["canaries"]["tolerance"] = tolerance
+
+    verification = verify_release(edited(folder, key, plant))
+    assert verification.passed is passed
+    assert passed or "the verdict of its canary gate does not follow" in verification.problems[0]
+
+
+@pytest.mark.parametrize("limits", PUBLISHED_LIMITS, ids=range(len(PUBLISHED_LIMITS)))
+def test_every_text_on_limits_that_was_published_verifies(
+    folder: Path, key: SigningKey, limits: tuple[str, ...]
+) -> None:
+    assert verify_release(edited(folder, key, lambda c: c.update(limits=list(limits)))).passed
+    verification = verify_release(edited(folder, key, lambda c: c.update(limits=list(limits[1:]))))
+    assert failed(verification) == {"certificate"}
+    assert "what it does not say" in verification.problems[0]
 
 
 def test_a_refused_release_does_not_verify(folder: Path, key: SigningKey) -> None:
