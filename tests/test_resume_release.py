@@ -19,9 +19,11 @@ import dpsynth.release_job as flow  # noqa: E402
 from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
 from dpsynth.certification.certificate import Override  # noqa: E402
 from dpsynth.curator.gradients import StepAllowance  # noqa: E402
+from dpsynth.curator.record_matches import RECORD_GATE  # noqa: E402
 from dpsynth.errors import BundleError, InvalidInput, LedgerError, TableError  # noqa: E402
 from dpsynth.generators.answer_tape import AnswerTape  # noqa: E402
 from dpsynth.generators.dpctgan import DPCTGAN  # noqa: E402
+from dpsynth.generators.dptvae import DPTVAE  # noqa: E402
 from dpsynth.ledger import EntryKind, Ledger  # noqa: E402
 from dpsynth.release import release  # noqa: E402
 from dpsynth.resume import resume_release  # noqa: E402
@@ -98,11 +100,21 @@ def dying(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: int)
     return lambda: monkeypatch.setattr(owner, name, real)
 
 
+def reserved(ledger: Ledger) -> list[tuple[str, Any]]:
+    """Return what was reserved for the model: everything but the one question about the finished table."""
+    asked = [(entry.purpose, entry.event) for entry in ledger.entries() if entry.kind is EntryKind.RESERVE]
+    return [reservation for reservation in asked if reservation[0] != RECORD_GATE]
+
+
 def check_one_charge(ledger: Ledger) -> None:
+    """Check that marginals, training and the question about the finished table were each charged once."""
     ledger.verify()
-    kinds = [entry.kind for entry in ledger.entries()]
-    assert kinds.count(EntryKind.RESERVE) == kinds.count(EntryKind.SETTLE) == 2  # marginals, and the training
-    assert {entry.release_id for entry in ledger.entries() if entry.kind is EntryKind.RESERVE}.__len__() == 1
+    entries = ledger.entries()
+    asked = [entry.purpose for entry in entries if entry.kind is EntryKind.RESERVE]
+    assert len(asked) == len(set(asked)) == 3
+    assert RECORD_GATE in asked
+    assert [entry.kind for entry in entries].count(EntryKind.SETTLE) == 3
+    assert {entry.release_id for entry in entries if entry.kind is EntryKind.RESERVE}.__len__() == 1
 
 
 def gradients(folder: Path) -> int:
@@ -124,15 +136,30 @@ def test_interrupted_while_it_trains(data: Path, ledger: Ledger, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         begin(data, ledger)
     undo()
-    spent = ledger.spent("clinic")
+    charged = reserved(ledger)
     made = resume(data, ledger)
     assert made.folder.is_dir()
-    assert ledger.spent("clinic") == spent
+    assert reserved(ledger) == charged
     check_one_charge(ledger)
     certificate = made.certificate.document
     assert [check.name for check in certificate.checks if check.verdict == "FAIL"] == []
     assert len(certificate.attempts) == 1
     assert gradients(data.parent / "kept") == SMALL.critics
+
+
+def test_an_autoencoder_is_resumed_too(data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = DPTVAE(
+        components=8, hidden=8, rounds=6, units=2, decoder_steps=1, warm_steps=1, last_steps=1, training_share=0.5
+    )
+    undo = dying(monkeypatch, StepAllowance, "charge", after=4)
+    with pytest.raises(KeyboardInterrupt):
+        begin(data, ledger, generator=small)
+    undo()
+    charged = reserved(ledger)
+    assert resume(data, ledger, generator=small).folder.is_dir()
+    assert reserved(ledger) == charged
+    check_one_charge(ledger)
+    assert gradients(data.parent / "kept") == small.rounds
 
 
 @pytest.mark.parametrize(
@@ -171,10 +198,10 @@ def test_killed_in_the_middle_it_is_resumed_in_another_process(
     assert not (tmp_path / "out").exists()
     with Ledger(place, create=False) as books:
         books.verify()
-        spent = books.spent("clinic")
+        charged = reserved(books)
         made = resume(data, books, internal_folder=tmp_path / "internal-2")
         assert made.folder.is_dir()
-        assert books.spent("clinic") == spent
+        assert reserved(books) == charged
         check_one_charge(books)
         claims = [entry.steps for entry in books.entries() if entry.kind is EntryKind.STEPS]
         assert claims == [1, 2, 3, 4, 5, 6]

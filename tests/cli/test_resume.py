@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the neural extra")
 pytestmark = pytest.mark.torch
 
 from dpsynth.curator.gradients import StepAllowance  # noqa: E402
+from dpsynth.curator.record_matches import RECORD_GATE  # noqa: E402
 from dpsynth.generators import registry  # noqa: E402
 from dpsynth.generators.dpctgan import DPCTGAN  # noqa: E402
 from dpsynth.ledger import EntryKind, Ledger  # noqa: E402
@@ -63,17 +64,18 @@ def charges(run: Run) -> list[str]:
 
 
 def test_it_goes_on_for_nothing(run: Run, interrupted: Path) -> None:
-    before = charges(run)
+    with Ledger(interrupted.parent / "home" / "ledger.db", create=False) as books:
+        begun = [entry.index for entry in books.entries() if entry.kind is EntryKind.RESERVE]
     outcome = run("resume", interrupted, *ORDERED, "--json")
     assert outcome.code == 0, outcome.err
     made = json.loads(outcome.out)
     assert Path(made["release"]) == interrupted.parent / "out"
     assert run("verify", made["release"]).code == 0
-    assert charges(run) == before
     with Ledger(interrupted.parent / "home" / "ledger.db", create=False) as books:
         books.verify()
-        kinds = [entry.kind for entry in books.entries()]
-        assert kinds.count(EntryKind.RESERVE) == kinds.count(EntryKind.SETTLE) == 2  # marginals, and the training
+        paid = [entry for entry in books.entries() if entry.kind is EntryKind.RESERVE]
+        assert [entry.index for entry in paid if entry.purpose != RECORD_GATE] == begun  # marginals, and the training
+        assert [entry.kind for entry in books.entries()].count(EntryKind.SETTLE) == len(paid) == 3
         assert [entry.steps for entry in books.entries() if entry.kind is EntryKind.STEPS] == [1, 2, 3, 4, 5, 6]
     again = run("resume", interrupted)
     assert again.code != 0
