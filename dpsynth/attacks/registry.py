@@ -112,6 +112,18 @@ def _attribute_inference() -> AttackFamily:
     return NeighbourInference()
 
 
+def _forest_inference() -> AttackFamily:
+    from dpsynth.attacks.forest_inference import ForestInference
+
+    return ForestInference()
+
+
+def _secret_reconstruction() -> CountingAttack:
+    from dpsynth.attacks.secret_reconstruction import SecretReconstruction
+
+    return SecretReconstruction()
+
+
 def _singling_out() -> CountingAttack:
     from dpsynth.attacks.singling_out import SinglingOut
 
@@ -228,6 +240,28 @@ _ENTRIES = (
         source="Giomi et al., PoPETs 2023 (arXiv 2211.10459), section 3.3, with every column as the secret in turn",
         documentation="attribute_inference.md",
         most_targets=2000,
+    ),
+    AttackEntry(
+        name="attribute-inference-forest",
+        load=_forest_inference,
+        statistics=SUCCESS,
+        threat_model=ThreatModel(Goal.ATTRIBUTE, Access.NO_BOX, "all columns of the target but the secret one"),
+        source="Stadler et al., USENIX Security 2022 (arXiv 2011.07018), section 5, against controls",
+        documentation="attribute_inference.md",
+        # Three guessers of the same secrets: the further two share what one more attack would get.
+        weight=0.5,
+        most_targets=2000,
+    ),
+    AttackEntry(
+        name="secret-reconstruction",
+        load=_secret_reconstruction,
+        statistics=SUCCESS,
+        threat_model=ThreatModel(
+            Goal.ATTRIBUTE, Access.NO_BOX, "all columns but the secret one, of everybody who may be in the table"
+        ),
+        source="Annamalai et al., USENIX Security 2024 (arXiv 2301.10053), section 4",
+        documentation="attribute_inference.md",
+        weight=0.5,
     ),
     AttackEntry(
         name="singling-out",
