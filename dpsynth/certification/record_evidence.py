@@ -19,6 +19,7 @@ _LENGTH_SHARE = 0.1
 """Part of each allowed error for the number of units, which is noisy too; it hardly matters."""
 
 _STEPS = 44
+_POWER_STEPS = 14
 _FAR = 12.0
 _MOST_UNITS = 100_000_000
 _KINDS = ("equal", "near")
@@ -153,6 +154,52 @@ def weigh_excess(counts: MatchCounts, policy: Policy) -> Verdict:
     return Verdict.worst(excess.verdict for excess in found)
 
 
+def smallest_excess_shown(
+    people: tuple[int, int],
+    stddev: float,
+    *,
+    cells: int,
+    chance: float,
+    tolerance: float,
+    significance: float,
+    power: float,
+) -> float | None:
+    """Return the smallest true excess at which the gate fails with probability `power`; None where none does.
+
+    The rule of the gate is taken as it is; how far an estimate falls below the truth with probability 1 - `power` is
+    taken to be normal.
+
+    Args:
+        people: number of units in training, and held back.
+        stddev: standard deviation of the noise of each count.
+        cells: 1 for equal rows, 2 for near or equal ones.
+        chance: share of people that are matched without a leak.
+        tolerance: what the policy allows.
+        significance: chance of a wrong bound that is allowed.
+        power: with which probability the leak is to be found.
+    """
+    members, controls = people
+    if members < 1 or controls < 1:
+        return None
+    variance, error = max(stddev**2 - 1 / 12, 0.0), significance / 4
+    limit = tolerance + _Share(round(chance * controls), controls, cells, variance).upper(error)
+    luck = float(scipy.special.ndtri(power))
+    of_controls = chance * (1 - chance) / controls + cells * variance / controls**2
+
+    def fails(excess: float) -> bool:
+        rate = chance + excess
+        spread = math.sqrt(rate * (1 - rate) / members + cells * variance / members**2 + of_controls)
+        return _Share(round(members * (rate - luck * spread)), members, cells, variance).exceeds(limit, error)
+
+    below, above = 0.0, 1.0 - chance
+    if limit >= 1 or not fails(above):
+        return None
+    for _ in range(_POWER_STEPS):
+        middle = (below + above) / 2
+        below, above = (below, middle) if fails(middle) else (middle, above)
+    return above
+
+
 @dataclass(frozen=True, slots=True)
 class _Share:
     """A share of units, seen through noise: `hits` of `length`, each with independent noise."""
@@ -188,20 +235,21 @@ class _Share:
 
     def lower(self, error: float) -> float:
         """Return a share that the true one falls below with at most this chance."""
-        length = math.ceil(self.length + self._slack(error))
-        hits = min(self.hits, length)
-        if length < 1 or hits <= 0:
-            return 0.0
-        allowed, sigma = (1 - _LENGTH_SHARE) * error, math.sqrt(self.cells * self.variance)
         low, high = 0.0, 1.0
         for _ in range(_STEPS):
             middle = (low + high) / 2
-            # At least so many hits: at most so many misses, with the noise turned round.
-            if _at_most(length - hits + self.cells / 2, length, 1 - middle, sigma) > allowed:
-                high = middle
-            else:
-                low = middle
+            low, high = (middle, high) if self.exceeds(middle, error) else (low, middle)
         return low
+
+    def exceeds(self, share: float, error: float) -> bool:
+        """Return whether the true share is above `share`, wrongly so with at most this chance."""
+        length = math.ceil(self.length + self._slack(error))
+        hits = min(self.hits, length)
+        if length < 1 or hits <= 0:
+            return False
+        sigma = math.sqrt(self.cells * self.variance)
+        # At least so many hits: at most so many misses, with the noise turned round.
+        return _at_most(length - hits + self.cells / 2, length, 1 - share, sigma) <= (1 - _LENGTH_SHARE) * error
 
     def _slack(self, error: float) -> float:
         """Return by how much the noisy length may be off: three normal numbers, each rounded."""

@@ -57,8 +57,9 @@ ANNEX: tuple[AnnexText, ...] = (
         rows=(
             AnnexRow(
                 "Can somebody be singled out?",
-                ("claim.epsilon", "claim.delta", "scope.unit", "canaries"),
-                "The bound on what any one unit's presence can change, and whether planted rows could be picked out.",
+                ("claim.epsilon", "claim.delta", "scope.unit", "canaries", "record_gate"),
+                "The bound on what any one unit's presence can change, and whether planted rows, or noisy counts of "
+                "real ones, stand out.",
                 "Attacks that single out real rows are in the curator's internal report; they are never published.",
             ),
             AnnexRow(

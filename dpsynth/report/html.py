@@ -12,6 +12,7 @@ from dpsynth.certification.document import CertificateDocument
 from dpsynth.report import wording
 from dpsynth.report.annex import ANNEX, PREAMBLE
 from dpsynth.report.power_curve import power_curve_of, power_picture, power_sentence
+from dpsynth.report.record_gate_view import record_gate_of, record_gate_picture, record_gate_power
 from dpsynth.report.trade_off import trade_off_picture, trade_off_table
 from dpsynth.report.waterfall import waterfall_of, waterfall_picture
 
@@ -43,6 +44,7 @@ def render_report(certificate_json: bytes) -> str:
     worst = sorted(document.utility, key=lambda row: (-row.total_variation, row.columns))
     environment = template_environment()
     power, fall = power_curve_of(document), waterfall_of(document)
+    gate = record_gate_of(document)
     return environment.get_template(
         "report.html.j2"
     ).render(
@@ -60,6 +62,10 @@ def render_report(certificate_json: bytes) -> str:
         power=power,
         power_sentence="" if power is None else power_sentence(power),
         power_picture="" if power is None else Markup(power_picture(power)),  # noqa: S704 - drawn from numbers
+        gate=gate,
+        gate_power="" if gate is None else record_gate_power(gate),
+        gate_picture="" if gate is None else Markup(record_gate_picture(gate)),  # noqa: S704 - drawn from numbers
+        layers=wording.AUDIT_LAYERS,
         waterfall=fall,
         waterfall_picture="" if fall is None else Markup(waterfall_picture(fall)),  # noqa: S704 - text is escaped
         annex=ANNEX,

@@ -24,6 +24,15 @@ VERDICT_SENTENCES: Mapping[str, str] = {
     "FAIL": "At least one check of the policy was not met.",
 }
 
+AUDIT_LAYERS: Mapping[str, str] = {
+    "L0": "replay of answers",
+    "L1": "residuals of the noise",
+    "L2": "worst-case game",
+    "L3": "primitives",
+    "L4": "one run of everything",
+}
+"""What each layer of audits of the implementation looks at."""
+
 _MOST_PAIRS = 10
 """More names would be a list for machines."""
 

@@ -99,6 +99,7 @@ def test_the_verdict_comes_first(html: str) -> None:
         "What is promised",
         "What the test with planted rows saw",
         "What was checked",
+        "Was the software itself put to the test?",
         "What was asked of the rows, and what it cost",
         "How close the synthetic table is to what was measured",
         "How far the synthetic table may be from the real one",

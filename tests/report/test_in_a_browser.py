@@ -11,11 +11,11 @@ from unicodedata import normalize
 import pytest
 
 from dpsynth.certification.audit import STAMP
-from dpsynth.certification.budget_shares import BudgetShares
 from dpsynth.report import render_internal_report
-from tests.certification.made_releases import honest_release, page
+from tests.certification.made_releases import page
 from tests.report.browser import PHONE, SCREEN, Browser, browsing
 from tests.report.made_audits import full_report
+from tests.report.made_gates import full_certificate
 
 PAGES = ("public", "internal")
 
@@ -49,9 +49,8 @@ WEAK = """
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    shares = BudgetShares(0.3, 0.2, 0.5)
     made = {
-        "public": page(honest_release(rows=400, shares=shares).certificate),
+        "public": page(full_certificate()),
         "internal": render_internal_report(full_report().to_json()),
     }
     for name, html in made.items():
