@@ -34,7 +34,7 @@ from dpsynth.errors import InvalidBudget, LedgerError
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 
-_DIGITS = Decimal("1e-6")
+_MILLIONTH = Decimal("0.000001")
 _QUERIES = 2_000
 """Synthetic rows that ask for the threshold, compared with all others."""
 
@@ -128,13 +128,13 @@ def divide(
 
 
 def _within(mu_squared: Fraction, delta: Decimal) -> PrivacyBudget:
-    """Return the largest budget of six decimals that costs at most `mu_squared`."""
-    epsilon = Decimal(epsilon_from_mu_squared(mu_squared, delta)).quantize(_DIGITS) + _DIGITS
-    while epsilon > 0:
-        budget = PrivacyBudget(epsilon, delta)
+    """Return the largest budget in millionths of epsilon that costs at most `mu_squared`."""
+    millionths = int(epsilon_from_mu_squared(mu_squared, delta) * 10**6) + 1
+    while millionths > 0:
+        budget = PrivacyBudget(_MILLIONTH * millionths, delta)
         if mu_squared_from_budget(budget) <= mu_squared:
             return budget
-        epsilon -= _DIGITS
+        millionths -= 1
     raise InvalidBudget(f"delta {delta} and a squared mu of {float(mu_squared):.3g} are too small for a record gate")
 
 
