@@ -18,7 +18,7 @@ from privacy_audits.replay.scenes import PEOPLE, ROWS, Scene, known_scenes, scen
 from privacy_audits.replay.subjects import subjects
 
 FOLDER = Path(__file__).parent
-DRAWN, SMOKE_DRAWN = 100, 2
+DRAWN, SMOKE_DRAWN = 40, 2
 
 
 def drawn_scenes(count: int) -> list[Scene]:

@@ -1,0 +1,103 @@
+"""Draws from every primitive, compares with its exact law, and tries doubles that must be caught."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dpsynth.auditing.audit_record import CAMPAIGN_SIGNIFICANCE
+from privacy_audits.primitives.sampler_tests import counted, problems, sequential, shape_p, timing
+from privacy_audits.primitives.samplers import doubles, honest
+from privacy_audits.recorded_result import read_counts, recorded
+
+FOLDER = Path(__file__).parent
+EACH = CAMPAIGN_SIGNIFICANCE / (2 * len(honest()))
+"""Counts and the sequential test of each primitive."""
+DRAWS, SMOKE_DRAWS = 20_000_000, 50_000
+
+
+def everything(draws: int) -> dict[str, Any]:
+    """Return all counts of the campaign; primitives that cost more are drawn from less."""
+    rng = np.random.default_rng()
+    found = []
+    for sampler in honest():
+        verdict, pairs = sequential(sampler, significance=EACH, rng=rng)
+        counts = counted(sampler, max(draws // sampler.cost, 3_000), rng=rng)
+        found.append(
+            {**counts, "sequential": verdict, "pairs": pairs, "timing": timing(sampler, min(3000, draws // 500))}
+        )
+    caught = []
+    for name, sampler in doubles():
+        verdict, pairs = sequential(sampler, significance=EACH, rng=rng)
+        seen = problems(sampler, counted(sampler, 30_000 if sampler.cost < 100 else 6_000, rng=rng), EACH)
+        caught.append({"name": name, "found": list(seen), "sequential": verdict, "pairs": pairs})
+    return {"primitives": found, "doubles": caught}
+
+
+def summary() -> str:
+    """Return the text of summary.md, from the recorded counts alone."""
+    counts = read_counts(FOLDER, "primitives")
+    if counts is None:
+        return "# Primitives: summary\n\nNothing is recorded.\n"
+    lines = [
+        "# Primitives: summary",
+        "",
+        "Made from `results/` by `python -m privacy_audits.primitives.campaign --summary`.",
+        "",
+        "| primitive | draws in each world | noise | from 1,000 cells | shape, p | right order | allowed | stops after "
+        "| time against size, 95 % | verdict |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for sampler, found in zip(honest(), counts["primitives"], strict=True):
+        draws, took = found["draws"], found["timing"]
+        ratio, early = (
+            math.sqrt(found[key] / n / sampler.variance) for key, n in (("squares", draws), ("first_squares", 1000))
+        )
+        bad = problems(sampler, found, EACH) or found["sequential"] == "refuted"
+        lines.append(
+            f"| {sampler.name} | {draws:,} | {ratio:.5f} | {early:.3f} | {shape_p(sampler, found):.3f} "
+            f"| {found['right'] / draws:.5f} | {sampler.order:.5f} | {found['pairs']:,} "
+            f"| {took['low']:.3f} to {took['high']:.3f} | {'**refuted**' if bad else 'holds'} |"
+        )
+    lines += ["", "| known-bad twin | caught by | sequential test |", "|---|---|---|"]
+    for twin in counts["doubles"]:
+        seen = "; ".join(twin["found"]) or "**nothing**"
+        lines.append(f"| {twin['name']} | {seen} | {twin['sequential']} after {twin['pairs']:,} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Do what the command line asks for; the exit code is 1 where something honest fails or a twin passes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_DRAWS:,} draws; nothing is recorded")
+    parser.add_argument("--summary", action="store_true", help="rewrite summary.md from the recorded results")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="of each primitive that draws from a table")
+    given = parser.parse_args()
+    if given.smoke:
+        sys.exit(1 if _said(everything(SMOKE_DRAWS)) else 0)
+    if not given.summary:
+        with recorded(FOLDER, "primitives") as counts:
+            counts.update(everything(given.draws))
+    (FOLDER / "summary.md").write_text(summary(), encoding="utf-8")
+    sys.exit(1 if _said(read_counts(FOLDER, "primitives") or {"primitives": [], "doubles": []}) else 0)
+
+
+def _said(counts: dict[str, Any]) -> bool:
+    """Say what failed, and return whether something did."""
+    broken = [
+        found["name"]
+        for sampler, found in zip(honest(), counts["primitives"], strict=False)
+        if problems(sampler, found, EACH) or found["sequential"] == "refuted"
+    ]
+    missed = [twin["name"] for twin in counts["doubles"] if not twin["found"]]
+    sys.stdout.write(f"refuted: {', '.join(broken) or 'none'}; not caught: {', '.join(missed) or 'none'}\n")
+    return bool(broken or missed)
+
+
+if __name__ == "__main__":
+    main()
