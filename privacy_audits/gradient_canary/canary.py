@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.attacks.bounds import clopper_pearson
+from dpsynth.attacks.repeated_runs import PairedRuns, mu_of_order
 from dpsynth.auditing.audit_record import NoiseCounts
-from dpsynth.auditing.lower_bounds import PairedRuns, mu_of_order
 from dpsynth.curator import Curator
 from dpsynth.curator.clipping import LATTICE
 from dpsynth.curator.gradient_queries import TrainingPlan
