@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dpsynth.certification.implementation_audits import source_digest
 from dpsynth.certification.sections import software_versions
 from dpsynth.certification.source_digest import source_sha256
+from dpsynth.generators.registry import GENERATORS
+from privacy_audits.package_version import version
 
 
 @contextmanager
@@ -23,7 +26,9 @@ def recorded(folder: Path, name: str) -> Iterator[dict[str, Any]]:
     yield counts
     content = {
         "commit": _commit(folder),
+        "version": version(),
         "source_sha256": source_sha256("dpsynth.generators.registry"),
+        "generators": {entry.name: source_digest(entry.name) for entry in GENERATORS},
         "software": software_versions(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seconds": round(time.perf_counter() - began),

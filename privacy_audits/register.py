@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 
 from dpsynth.auditing.audit_record import AuditRecord
@@ -20,19 +20,38 @@ REGISTER = Path(str(resources.files("dpsynth.certification").joinpath("implement
 _LAYERS = {"L1": "noise", "L2": "game"}
 
 
-def version() -> str:
-    """Return the version of the package as its project file says, installed or not."""
-    try:
-        return metadata.version("dpsynth")
-    except metadata.PackageNotFoundError:
-        import tomllib
-
-        project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(project["project"]["version"])
-
-
 def lines() -> Iterator[AuditResult]:
-    """Return the lines that the recorded results of the worst-case game make: its noise is L1, its games are L2."""
+    """Return the lines that the recorded results make, campaign by campaign."""
+    yield from _replayed()
+    yield from _played()
+
+
+def _replayed() -> Iterator[AuditResult]:
+    """Return a line of L0 for every generator of the registry that was replayed."""
+    file = FOLDER / "replay" / "results" / "replay.json"
+    if not file.exists():
+        return
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for name, digest in content.get("generators", {}).items():
+        subject = content["counts"]["subjects"].get(name)
+        if subject is None:
+            continue
+        honest = not subject["differences"] and all(moved <= 1 for moved in subject["furthest"].values())
+        yield AuditResult(
+            id=f"replay-{name}-{content['commit'][:12]}",
+            campaign="replay",
+            generator=name,
+            layer="L0",
+            software_version=content["version"],
+            source_sha256=digest,
+            result="PASS" if honest else "FAIL",
+            date=content["date"],
+            file="replay/results/replay.json",
+        )
+
+
+def _played() -> Iterator[AuditResult]:
+    """Return the lines of the worst-case game: its noise is L1, its games are L2."""
     for file in sorted((FOLDER / "worst_case_game" / "results").glob("*.json")):
         content = json.loads(file.read_text(encoding="utf-8"))
         if "counts" not in content:

@@ -21,7 +21,7 @@ from dpsynth.auditing.game import Door
 from dpsynth.auditing.generator_audit import CAMPAIGN_RUNS, SMOKE_RUNS, audit_generator, due_pairs
 from dpsynth.generators.registry import GENERATORS, generator
 from privacy_audits.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided
-from privacy_audits.register import version
+from privacy_audits.package_version import version
 
 FOLDER = Path(__file__).parent
 CLAIM = PrivacyBudget(1, "1e-2")
