@@ -60,8 +60,25 @@ def test_planted_leaks_fail(leak: str, split: Split, schema: PlainSchema) -> Non
     assert reading(split, LEAKS[leak](split), schema) is Reading.FAIL
 
 
-def test_a_fresh_draw_and_independent_marginals_do_not_fail(split: Split, schema: PlainSchema) -> None:
+def noisy_column(codes: Codes, size: int, epsilon: float, rng: np.random.Generator) -> Codes:
+    """Return as many codes as `codes`, drawn from their counts with Laplace noise."""
+    counts = np.clip(np.bincount(codes, minlength=size) + rng.laplace(scale=1 / epsilon, size=size), 0, None)
+    return rng.choice(size, size=codes.size, p=counts / counts.sum())
+
+
+def test_a_fresh_draw_and_private_marginals_do_not_fail(split: Split, schema: PlainSchema) -> None:
     rng = np.random.default_rng(2)
-    marginals = np.stack([rng.permutation(column) for column in split.members.T], axis=1)
+    share = 1 / len(schema.columns)
+    marginals = [
+        noisy_column(codes, column.size, share, rng)
+        for codes, column in zip(split.members.T, schema.columns, strict=True)
+    ]
     assert reading(split, split.fresh, schema) is not Reading.FAIL
-    assert reading(split, marginals, schema) is not Reading.FAIL
+    assert reading(split, np.stack(marginals, axis=1), schema) is not Reading.FAIL
+
+
+def test_columns_without_noise_fail(split: Split, schema: PlainSchema) -> None:
+    # Every column is that of the members, exactly: counts of cliques give them away, though no record is repeated.
+    rng = np.random.default_rng(2)
+    exact = np.stack([rng.permutation(column) for column in split.members.T], axis=1)
+    assert reading(split, exact, schema) is Reading.FAIL
