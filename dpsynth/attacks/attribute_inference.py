@@ -73,4 +73,4 @@ def _vote(asked: Records, released: Records, right: NDArray[np.float64]) -> None
             votes = np.bincount(cells, weights=times[voters[1]], minlength=shape[0] * shape[1]).reshape(shape)
             right[place, block] = secret.is_right(secret.best_guess(votes), asked.values[block, place])
 
-    ColumnGaps(asked, rows).for_each_block("guess secrets", guess)
+    ColumnGaps(asked, rows).for_each_block(guess)

@@ -65,7 +65,7 @@ class CliqueRatio:
                 ratio = _log_ratio([codes[place] for place in cliques[job]], sizes)
                 summands[job] = np.round(weights[job] * ratio * _SUMMAND) / _SUMMAND
 
-        in_threads("compare cliques", compare, len(cliques), step=4)
+        in_threads(compare, len(cliques), step=4)
         return summands.sum(axis=0) if cliques else scores
 
     def _cliques(self, moving: Sequence[int]) -> list[tuple[int, ...]]:

@@ -51,11 +51,10 @@ class ColumnGaps:
                 np.multiply(own[:, None] != their[None, :], RESOLUTION, out=gap, dtype=np.int32)
         return gaps
 
-    def for_each_block(self, purpose: str, work: Callable[[slice, Gaps], None]) -> None:
-        """Call `work(rows, gaps)` once for each block of targets, from several threads; progress is shown.
+    def for_each_block(self, work: Callable[[slice, Gaps], None]) -> None:
+        """Call `work(rows, gaps)` once for each block of targets, from several threads.
 
         Args:
-            purpose: name of the phase.
             work: may write into the gaps.
         """
         step = max(1, _BLOCK_CELLS // max(1, self._others.shape[1]))
@@ -65,7 +64,7 @@ class ColumnGaps:
                 rows = slice(start, min(start + step, job.stop))
                 work(rows, self.of(rows))
 
-        in_threads(purpose, search, self._targets.shape[1], step=_TARGETS_PER_JOB)
+        in_threads(search, self._targets.shape[1], step=_TARGETS_PER_JOB)
 
 
 def _in_units(records: Records) -> Gaps:

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.attacks.records import Records, require_same_columns
-from dpsynth.progress import phase
 
 _BLOCK_TARGETS = 32
 _BLOCK_OTHERS = 4096
@@ -114,22 +113,22 @@ def counts_within(targets: Records, others: Records, *, total: float) -> NDArray
     return counts
 
 
-def in_threads(purpose: str, work: Callable[[slice], None], rows: int, *, step: int) -> None:
-    """Call `work` once for each of the slices of at most `step` rows, on all processors; progress is shown.
+def in_threads(work: Callable[[slice], None], rows: int, *, step: int) -> None:
+    """Call `work` once for each of the slices of at most `step` rows, on all processors.
+
+    No progress is shown: the number of slices would say how many rows there are.
 
     Threads help where the work is done by numpy on large arrays. The slices must not write to the same places.
 
     Args:
-        purpose: name of the phase.
         work: called with a slice; runs in some thread.
         rows: how many rows there are.
         step: rows in one slice.
     """
     jobs = list(_slices(rows, step))
-    with phase(purpose, len(jobs)) as advance, ThreadPoolExecutor(processors()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         for done in as_completed([pool.submit(work, job) for job in jobs]):
             done.result()
-            advance(1)
 
 
 def processors() -> int:
@@ -207,7 +206,7 @@ def _for_each_block(targets: Records, others: Records, use: Callable[[slice, NDA
             for columns in _slices(len(others), _BLOCK_OTHERS):
                 use(rows, block.distances(coded_targets, coded_others, rows, columns))
 
-    in_threads("measure distances", search, len(targets), step=_TARGETS_PER_JOB)
+    in_threads(search, len(targets), step=_TARGETS_PER_JOB)
 
 
 def _smallest(found: NDArray[np.floating], distances: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -62,7 +62,7 @@ class ForestInference:
                 for place in range(places.start, places.stop):
                     right[place] = self._right(place, asked, rows, seed=int(seeds[place]))
 
-            in_threads("grow forests", guess, asked.width, step=1)
+            in_threads(guess, asked.width, step=1)
         return {names[column]: own for column, own in zip(form.columns, right, strict=True)}
 
     def _right(self, place: int, asked: Records, rows: Records, *, seed: int) -> NDArray[np.bool_]:

@@ -118,7 +118,7 @@ def _link(
             is_news = first.sum(axis=1) * second.sum(axis=1) <= MOST_BY_CHANCE * len(rows)
             linked[place, block] = (first & second).any(axis=1) & is_news
 
-    ColumnGaps(asked, rows).for_each_block("link parts", search)
+    ColumnGaps(asked, rows).for_each_block(search)
 
 
 def _nearest(gaps: Gaps, neighbours: int) -> NDArray[np.bool_]:

@@ -60,7 +60,7 @@ class MembershipClassifier:
                     rows[kept], is_synthetic[kept], questions, seed=int(seeds[part])
                 )
 
-        in_threads("grow forests", ask, self.folds, step=1)
+        in_threads(ask, self.folds, step=1)
         scores: NDArray[np.float64] = probabilities.mean(axis=0)
         return scores
 

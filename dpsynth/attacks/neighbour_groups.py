@@ -80,6 +80,6 @@ def _log_nearest(asked: Records, others: Records, groups: Sequence[_Group]) -> N
 
     if len(others):
         rows, _ = distinct_rows(others)
-        ColumnGaps(asked, rows).for_each_block("measure groups of columns", search)
+        ColumnGaps(asked, rows).for_each_block(search)
     found: NDArray[np.float64] = np.log(nearest / RESOLUTION + OFFSET)
     return found

@@ -59,7 +59,7 @@ class PredictionError:
                 errors = [self._errors(learnt, asked, column, int(seeds[column])) for learnt in (others, released)]
                 found[column] = errors[0] - errors[1]
 
-        in_threads("predict columns", compare, asked.width, step=1)
+        in_threads(compare, asked.width, step=1)
         return {names[place]: scores for place, scores in zip(form.columns, found, strict=True)}
 
     def _errors(self, learnt: Records, asked: Records, column: int, seed: int) -> NDArray[np.float64]:

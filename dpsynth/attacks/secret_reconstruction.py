@@ -22,7 +22,6 @@ from dpsynth.attacks.base import Trials
 from dpsynth.attacks.canonical_form import canonical_form, rows_in_order
 from dpsynth.attacks.records import MISSING_LEVEL, Records
 from dpsynth.errors import AttackFailed
-from dpsynth.progress import phase
 
 _Codes = NDArray[np.int64]
 _Flags = NDArray[np.bool_]
@@ -76,13 +75,11 @@ class SecretReconstruction:
         both = released.followed_by(form.of(reference) or released)
         chosen = _secrets(both)[: self.secrets]
         found = []
-        with phase("reconstruct secrets", len(chosen)) as advance:
-            for place in chosen:
-                asked = _Question.of(both, place)
-                right = self._guesses(pool, released, asked, rng) == asked.flags(pool)
-                hits = int(right[:size].sum()), int(right[size:].sum())
-                found.append(Trials(names[form.columns[place]], hits[0], size, hits[1], size))
-                advance(1)
+        for place in chosen:
+            asked = _Question.of(both, place)
+            right = self._guesses(pool, released, asked, rng) == asked.flags(pool)
+            hits = int(right[:size].sum()), int(right[size:].sum())
+            found.append(Trials(names[form.columns[place]], hits[0], size, hits[1], size))
         return tuple(found)
 
     def _guesses(self, pool: Records, released: Records, asked: _Question, rng: np.random.Generator) -> _Flags:
