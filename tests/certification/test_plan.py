@@ -120,7 +120,10 @@ def test_what_failed_is_not_tried_again_unchanged(ledger: Ledger, verdict: str, 
     assert plan(ledger, 40_000, PrivacyBudget("0.5", "1e-6")).obstacles == ()
 
 
-def test_a_policy_that_asks_for_audits_refuses_before_the_charge_where_none_are_recorded(ledger: Ledger) -> None:
+def test_a_policy_that_asks_for_audits_refuses_before_the_charge_where_none_are_recorded(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dpsynth.certification.implementation_audits._shipped_register", lambda: ())
     strict = load_policy("strict")
     (obstacle,) = plan(ledger, 40_000, policy=strict).obstacles
     assert "L0, L1, L2" in obstacle
