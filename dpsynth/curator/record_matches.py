@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dpsynth.accounting.events import DpEvent
 from dpsynth.curator._sealed import Private, unseal
 from dpsynth.curator.gate import BoundedQuery, Gate
+from dpsynth.curator.near_rows import Places, nearest, nearest_within
 from dpsynth.curator.rows import PrivateRows
 from dpsynth.curator.vote_queries import VoteSession
 from dpsynth.errors import InvalidInput
@@ -31,7 +32,6 @@ RECORD_GATE = "record gate"
 MATCH_SENSITIVITY = Sensitivity(l1=1, squared_l2=1, linf=1)
 """How far one unit, with all its rows, moves the six counts."""
 
-_DIFFERENCES_AT_ONCE = 1_000_000
 _KINDS = 3
 _LARGEST_TOTAL = 2**30
 
@@ -78,22 +78,19 @@ class MatchQuestion:
         With `skip_equal_index` row i is not compared with row i of the table: how near the table's own rows are to one
         another. Without rows to compare with it is the largest distance that there is.
         """
-        targets = [place[column] for place, column in zip(self.places, codes, strict=True)]
-        others = [place[column] for place, column in zip(self.places, self.table.T, strict=True)]
-        length, width = len(targets[0]), len(self.table)
-        nearest = np.full(length, self.reach * len(self.places), dtype=np.int64)
-        at_once = max(1, _DIFFERENCES_AT_ONCE // max(width, 1))
-        for start in range(0, length if width else 0, at_once):
-            here = slice(start, min(start + at_once, length))
-            total = np.zeros((here.stop - here.start, width), dtype=np.int32)
-            for own, their in zip(targets, others, strict=True):
-                difference = np.subtract.outer(own[here], their)
-                np.abs(difference, out=difference)
-                total += np.minimum(difference, self.reach, out=difference)
-            if skip_equal_index:
-                total[np.arange(here.stop - here.start), np.arange(here.start, here.stop)] = nearest[0]
-            nearest[here] = total.min(axis=1)
-        return nearest
+        rows, others = self._placed(codes)
+        return nearest(rows, others, self.reach, skip_equal_index=skip_equal_index)
+
+    def kinds(self, codes: Sequence[NDArray[np.integer]]) -> NDArray[np.intp]:
+        """Return for each row of `codes` 0 if the table has an equal row, 1 if a near one, else 2, shape (rows,)."""
+        rows, others = self._placed(codes)
+        distances = nearest_within(rows, others, self.places, self.reach, self.near)
+        return np.where(distances == 0, 0, np.where(distances <= self.near, 1, 2))
+
+    def _placed(self, codes: Sequence[NDArray[np.integer]]) -> tuple[Places, Places]:
+        """Return the places of rows and of the table."""
+        rows = [place[column] for place, column in zip(self.places, codes, strict=True)]
+        return rows, [place[column] for place, column in zip(self.places, self.table.T, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,8 +154,7 @@ def _kinds(
     question: MatchQuestion, codes: Sequence[NDArray[np.integer]], owners: NDArray[np.intp] | None
 ) -> NDArray[np.int64]:
     """Return how many units have an equal row, a near one, or neither, shape (3,); the best of a unit's rows counts."""
-    distances = question.distances(codes)
-    kinds = np.where(distances == 0, 0, np.where(distances <= question.near, 1, 2))
+    kinds = question.kinds(codes)
     if owners is not None:
         _, unit = np.unique(owners, return_inverse=True)
         best = np.full(int(unit.max(initial=-1)) + 1, _KINDS - 1)
