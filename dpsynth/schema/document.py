@@ -15,6 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from dpsynth.schema.workload import LARGEST_WEIGHT
 
+MOST_DECLARED = 20
+"""Groups, and lists of quasi-identifiers: each takes its part of the significance of an audit."""
+
 _ONE_VALUE = {"type": ["string", "number", "boolean"]}
 
 
@@ -132,6 +135,25 @@ class ConstraintPart(_Part):
     description: str | None = Field(None, description="Why this is so, for people; from public knowledge.")
 
 
+class GroupPart(_Part):
+    """People whom the internal audit looks at on their own, with limits of their own."""
+
+    name: Text = Field(description="What the report calls them.")
+    who: Text = Field(description="A condition that holds for them, such as `age >= 85`.")
+    description: str | None = Field(None, description="Why they are looked at, for people.")
+
+
+class AuditPart(_Part):
+    """What the internal audit looks at in particular."""
+
+    quasi_identifiers: tuple[Annotated[tuple[Text, ...], Field(min_length=1)], ...] = Field(
+        (), max_length=MOST_DECLARED, description="Lists of columns in which others may know people."
+    )
+    groups: tuple[GroupPart, ...] = Field(
+        (), max_length=MOST_DECLARED, description="People to whom a leak would do more harm than to others."
+    )
+
+
 class TablePart(_Part):
     """What Table Schema has no words for, about the table."""
 
@@ -146,6 +168,9 @@ class TablePart(_Part):
     )
     constraints: tuple[ConstraintPart, ...] = Field(
         (), description="Rules that every record of the synthetic table obeys; from public knowledge."
+    )
+    audit: AuditPart = Field(
+        default_factory=AuditPart, description="What the internal audit looks at; costs nothing and decides nothing."
     )
     provenance: str | None = Field(None, description="Where these declarations were taken from; never from the rows.")
 

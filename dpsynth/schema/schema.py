@@ -18,6 +18,7 @@ from dpsynth.schema.columns import Column
 from dpsynth.schema.document import Dialect, TableDocument, as_written
 from dpsynth.schema.domain import Domain
 from dpsynth.schema.open_categories import is_open
+from dpsynth.schema.people_group import PeopleGroup
 from dpsynth.schema.structural_zeros import StructuralZeros
 from dpsynth.schema.validation import validate
 from dpsynth.schema.workload import Workload
@@ -40,6 +41,7 @@ class Schema:
         ignored: columns of the file that are left out, the unit's id column not among them.
         workload: what the synthetic table will be asked.
         constraints: combinations of codes that no record of the synthetic table has.
+        groups: people whom the internal audit looks at on their own.
     """
 
     document: TableDocument
@@ -49,6 +51,7 @@ class Schema:
     ignored: tuple[str, ...]
     workload: Workload = field(compare=False)  # made from the document
     constraints: StructuralZeros = field(repr=False, compare=False)
+    groups: tuple[PeopleGroup, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Schema:
@@ -86,6 +89,7 @@ class Schema:
             ignored=checked.ignored,
             workload=checked.workload,
             constraints=checked.constraints,
+            groups=checked.groups,
         )
 
     @property
@@ -97,6 +101,11 @@ class Schema:
     def public_rows(self) -> int | None:
         """The publicly known order of magnitude of the number of rows."""
         return self.document.dpsynth.public_rows
+
+    @property
+    def quasi_identifiers(self) -> tuple[tuple[str, ...], ...]:
+        """Lists of columns in which others may know people."""
+        return self.document.dpsynth.audit.quasi_identifiers
 
     @property
     def domain(self) -> Domain:

@@ -20,6 +20,8 @@ from dpsynth.schema.constraint_rules import structural_zeros
 from dpsynth.schema.declaration import declare_column
 from dpsynth.schema.document import Dialect, FieldDocument, TableDocument, TablePart
 from dpsynth.schema.domain import Domain
+from dpsynth.schema.open_categories import is_open
+from dpsynth.schema.people_group import STILL_OPEN, PeopleGroup, people_groups
 from dpsynth.schema.structural_zeros import StructuralZeros
 from dpsynth.schema.workload import Workload
 from dpsynth.schema.yaml_source import BLANK, Path, Tree, YamlSource, read_yaml
@@ -40,6 +42,7 @@ class CheckedSchema:
     ignored: tuple[str, ...]
     workload: Workload
     constraints: StructuralZeros
+    groups: tuple[PeopleGroup, ...]
 
 
 def validate(text: str, name: str) -> CheckedSchema:
@@ -64,6 +67,7 @@ def validate(text: str, name: str) -> CheckedSchema:
     if table is not None:
         check.workload(table)
     constraints = check.constraints(table, columns)
+    groups = check.audit(table, columns)
     check.dialect(_leniently(Dialect, source.tree.get("dialect", {})), columns)
     if check.problems or document is None or unit is None or dataset is None:
         raise SchemaError(name, sorted(set(check.problems), key=lambda problem: (problem.line, problem.column)))
@@ -79,7 +83,7 @@ def validate(text: str, name: str) -> CheckedSchema:
         group_by=asked.group_by,
         listed={marginal.columns: marginal.weight for marginal in asked.marginals},
     )
-    return CheckedSchema(document, dataset, unit, columns, tuple(ignored), workload, constraints)
+    return CheckedSchema(document, dataset, unit, columns, tuple(ignored), workload, constraints, groups)
 
 
 class _Check:
@@ -199,6 +203,25 @@ class _Check:
         rules = () if table is None else table.constraints
         report = partial(self._add_within, ("dpsynth", "constraints"))
         return structural_zeros(columns, rules, report, faulty=self.synthesised - {column.name for column in columns})
+
+    def audit(self, table: TablePart | None, columns: tuple[Column, ...]) -> tuple[PeopleGroup, ...]:
+        """Return the declared groups of people; report what is no group, and quasi-identifiers that nobody has."""
+        if table is None:
+            return ()
+        path: Path = ("dpsynth", "audit")
+        seen: set[frozenset[str]] = set()
+        for place, listed in enumerate(table.audit.quasi_identifiers):
+            here: Path = (*path, "quasi_identifiers", place)
+            for inner, name in enumerate(listed):
+                if name not in self.synthesised:
+                    self.add((*here, inner), f"'{name}' is not a column of the synthetic table")
+            if any(is_open(column) for column in columns if column.name in listed):
+                self.add(here, STILL_OPEN)
+            if len({*listed}) < len(listed) or frozenset(listed) in seen:
+                self.add(here, "names a column twice, or the columns of another list")
+            seen.add(frozenset(listed))
+        faulty = self.synthesised - {column.name for column in columns}
+        return people_groups(columns, table.audit.groups, partial(self._add_within, (*path, "groups")), faulty=faulty)
 
     def dialect(self, dialect: Dialect | None, columns: tuple[Column, ...]) -> None:
         """Report a dialect that cannot write the table."""
