@@ -16,6 +16,7 @@ from dpsynth.certification.bundle import check_destination
 from dpsynth.certification.canaries import draw_canaries
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.checkpoint import CheckpointFolder, ReleaseOrder
+from dpsynth.certification.commitment import new_salt
 from dpsynth.certification.facts import configuration_of
 from dpsynth.certification.plan import plan_release
 from dpsynth.certification.policy import Policy, default_policy
@@ -77,7 +78,7 @@ def release(
     check_internal_folder(internal, release_folder=folder)
     if checkpoint is not None:
         _require_training(maker)
-        seed = secrets.randbits(64) if seed is None else seed
+    seed = secrets.randbits(128) if seed is None else seed
     rng = np.random.default_rng(seed)
     canaries = draw_canaries(schema, policy, budget, rng=rng, noise=noise)
     order = ReleaseOrder(
@@ -95,6 +96,7 @@ def release(
         table=table_name,
         seed=str(seed),
         coins="".join("1" if coin else "0" for coin in canaries.coins),
+        salt=new_salt(),
         ticket=ticket,
         legal_basis=legal_basis,
     )

@@ -14,6 +14,7 @@ from dpsynth.certification.audit import internal_audit, write_internal_report
 from dpsynth.certification.canaries import CanaryPlan
 from dpsynth.certification.certificate import Override, assess
 from dpsynth.certification.checkpoint import CheckpointFolder, ReleaseOrder
+from dpsynth.certification.commitment import Commitment, rows_to_sample, sampling_stream
 from dpsynth.certification.facts import facts_of
 from dpsynth.certification.negative_control import negative_controls
 from dpsynth.certification.policy import Policy
@@ -22,11 +23,11 @@ from dpsynth.certification.withheld import WithheldRelease, advice_on_withheld, 
 from dpsynth.curator import Curator
 from dpsynth.curator.authority import Life
 from dpsynth.curator.ingest import TableLike
-from dpsynth.errors import CertificationRefused
+from dpsynth.errors import CertificationRefused, InvalidInput
 from dpsynth.export import Release, export
 from dpsynth.generators.answer_tape import TapedQueries
 from dpsynth.generators.base import Synthesizer
-from dpsynth.ledger import Ledger
+from dpsynth.ledger import EntryKind, Ledger
 from dpsynth.progress import phase
 from dpsynth.randomness import NoiseSource
 from dpsynth.report import render_internal_report
@@ -89,12 +90,12 @@ class ReleaseJob:
             configuration=order.configuration,
             life=life,
         )
+        commitment = self._bound(life)
         asked = curator if kept is None else TapedQueries(curator, kept.tape)
         model = self.maker.fit(asked, self.gate.generator, rng=rng)
-        # Fitted without the controls and with the canaries; the synthetic table is as long as the real one.
-        length = (model.total - len(planted)) / (1 - float(held_back)) if order.rows is None else order.rows
+        length = rows_to_sample(order.rows, model.total, planted=len(planted), controls=float(held_back))
         with phase("sample and judge", 3) as advance:
-            sampled = model.sample(max(round(length), 0), rng=rng)
+            sampled = model.sample(length, rng=sampling_stream(int(order.seed)))
             schema.constraints.require_obeyed(sampled.codes)
             advance(1)
             judged = self.canaries.judge(sampled, self.budget, policy)
@@ -107,6 +108,7 @@ class ReleaseJob:
         controls = negative_controls(judged.table)
         findings = internal_audit(curator, judged.table, policy, rng=rng)
         write_internal_report(internal, findings, release_folder=folder, render=render_internal_report)
+        commitment.write(internal)
         model.save(internal / "model")
         with phase("certify", 1):
             facts = facts_of(
@@ -135,3 +137,26 @@ class ReleaseJob:
             self.ledger.note(schema.dataset, made.note, release_id=order.release_id)
             raise CertificationRefused(certificate.verdict.value, certificate.reasons, advice_on_withheld(internal))
         return export(made, certificate, out=folder, internal_folder=internal, ledger=self.ledger)
+
+    def _bound(self, life: Life) -> Commitment:
+        """Write the commitment to the ledger, before anything is reserved; a later life has to be bound already.
+
+        Raises:
+            InvalidInput: what is resumed is bound to nothing, or to another seed, other coins or other options.
+            LedgerError: it cannot be written.
+        """
+        commitment = Commitment.to(self.order, self.canaries, self.gate.controls)
+        if life is not Life.LATER:
+            self.ledger.note(self.schema.dataset, commitment.note, release_id=self.order.release_id)
+            return commitment
+        notes = {
+            entry.purpose
+            for entry in self.ledger.entries(self.schema.dataset)
+            if entry.kind is EntryKind.NOTE and entry.release_id == self.order.release_id
+        }
+        if commitment.note not in notes:
+            raise InvalidInput(
+                "the ledger binds this release to another seed, other coins or other options than the checkpoint "
+                "folder holds, or to none: nothing can be resumed with these"
+            )
+        return commitment

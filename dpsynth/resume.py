@@ -14,6 +14,7 @@ from dpsynth.certification.bundle import check_destination
 from dpsynth.certification.canaries import draw_canaries
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.checkpoint import CheckpointFolder
+from dpsynth.certification.commitment import is_commitment
 from dpsynth.certification.facts import configuration_of
 from dpsynth.certification.policy import Policy, default_policy
 from dpsynth.certification.record_gate import plan_gate
@@ -70,7 +71,7 @@ def resume_release(
     if data is None and not order.data:
         raise InvalidInput("the release began with a table that was no file: give it again")
     if any(
-        entry.kind is EntryKind.NOTE and entry.release_id == order.release_id
+        entry.kind is EntryKind.NOTE and entry.release_id == order.release_id and not is_commitment(entry.purpose)
         for entry in ledger.entries(schema.dataset)
     ):
         raise BundleError("this release was judged before, and a second try is a release of its own")

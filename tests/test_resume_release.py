@@ -338,11 +338,30 @@ class TestAdversaries:
         with CheckpointFolder.load(data.parent / "kept").held(), pytest.raises(BundleError, match="another process"):
             resume(data, ledger)
 
-    @pytest.mark.parametrize("changed", [{"coins": 3}, {"more": 1}, {"format": 2}, {"rows": True}])
+    @pytest.mark.parametrize("changed", [{"coins": 3}, {"more": 1}, {"format": 3}, {"rows": True}])
     def test_an_order_of_another_form_is_refused(self, data: Path, ledger: Ledger, changed: dict[str, Any]) -> None:
         path = data.parent / "kept" / "release.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
         with pytest.raises(InvalidInput, match="damaged"):
+            resume(data, ledger)
+
+    def test_an_order_that_the_ledger_does_not_bind_is_refused(self, data: Path, ledger: Ledger) -> None:
+        """Another seed or another number of rows would be a second try; this table has no canaries to draw again."""
+        path = data.parent / "kept" / "release.json"
+        order = json.loads(path.read_text())
+        for changed in ({"seed": "1"}, {"rows": 7}, {"salt": "0" * 64}):
+            path.write_text(json.dumps({**order, **changed}))
+            with pytest.raises(InvalidInput, match="binds this release to another seed"):
+                resume(data, ledger)
+
+    def test_an_order_of_before_commitments_names_the_version_that_can_resume_it(
+        self, data: Path, ledger: Ledger
+    ) -> None:
+        path = data.parent / "kept" / "release.json"
+        order = json.loads(path.read_text())
+        del order["salt"]
+        path.write_text(json.dumps({**order, "format": 1}))
+        with pytest.raises(InvalidInput, match="Resume it with the version that began it"):
             resume(data, ledger)
 
     def test_everything_in_the_folder_is_for_its_owner_and_nothing_is_a_pickle(self, data: Path) -> None:

@@ -117,6 +117,7 @@ def assess(
         claim=sections.claim_section(facts),
         accountants=sections.accountants_section(agreement),
         ledger=sections.ledger_section(facts),
+        commitment=sections.commitment_section(facts),
         generator=sections.generator_section(facts),
         artefacts=ArtefactsSection(
             table_file=table_file,

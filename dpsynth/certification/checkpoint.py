@@ -22,7 +22,8 @@ from dpsynth.generators.answer_tape import AnswerTape, write_whole
 _ORDER = "release.json"
 _ANSWERS = "answers"
 _LOCK = "lock"
-_FORMAT = 1
+_FORMAT = 2
+_WITHOUT_A_SALT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class ReleaseOrder:
         table: file name of the synthetic table.
         seed: of the public sampling, in digits.
         coins: for every canary whether it is planted, as a text of 0 and 1.
+        salt: of the commitment to all of this, in hexadecimal.
         ticket: for the ledger.
         legal_basis: for the ledger.
     """
@@ -62,6 +64,7 @@ class ReleaseOrder:
     table: str
     seed: str
     coins: str
+    salt: str
     ticket: str
     legal_basis: str
 
@@ -110,6 +113,11 @@ class CheckpointFolder:
         except ValueError as fault:
             raise InvalidInput(f"{path / _ORDER} is damaged") from fault
         names = {field.name for field in fields(ReleaseOrder)}
+        if isinstance(said, dict) and said.get("format") == _WITHOUT_A_SALT:
+            raise InvalidInput(
+                f"{path / _ORDER} was written by a version that bound no release to its seed and coins in the ledger, "
+                "and this one certifies none without. Resume it with the version that began it"
+            )
         if not isinstance(said, dict) or said.keys() != names | {"format"} or said.pop("format") != _FORMAT:
             raise InvalidInput(f"{path / _ORDER} is damaged, or of a version that this dpsynth does not know")
         if not all(isinstance(said[name], str) for name in names - {"rows"}) or type(said["rows"]) not in {

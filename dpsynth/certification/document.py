@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from dpsynth.certification.binding_document import CommitmentSection
 from dpsynth.certification.document_fields import (
     Count,
     Difference,
@@ -318,7 +319,9 @@ class OverrideSection(Section):
 class CertificateDocument(Section):
     """Certificate of one synthetic table: what was promised, charged and checked, and what is not covered."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"negative_controls", "policy_sha256", "record_gate", "audits"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"negative_controls", "policy_sha256", "record_gate", "audits", "commitment"}
+    )
 
     schema_version: Literal["1"]
     """Version of this document's form."""
@@ -334,6 +337,8 @@ class CertificateDocument(Section):
     claim: ClaimSection
     accountants: AccountantsSection
     ledger: LedgerSection
+    commitment: CommitmentSection | None = None
+    """What was fixed before a row was read; absent before releases were bound to it."""
     generator: GeneratorSection
     artefacts: ArtefactsSection
     canaries: CanariesSection

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dpsynth.errors import InvalidInput
 
 CERTIFICATE = "certificate.json"
@@ -36,6 +38,21 @@ ABOUT_THE_SIGNATURE = frozenset({ENVELOPE, PUBLIC_KEY, CHECKSUMS})
 def checksum_lines(digests: dict[str, str]) -> bytes:
     """Return the text of the checksum file, which `sha256sum --check` reads, for `digests` by file name."""
     return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode()
+
+
+def difference_of_checksums(listing: str, present: Mapping[str, str]) -> str:
+    """Return what distinguishes a checksum file from the files that are there."""
+    lines = (line.partition("  ") for line in listing.splitlines())
+    listed = {name: digest for digest, _, name in lines if name}
+    missing = sorted(set(listed) - set(present))
+    unlisted = sorted(set(present) - set(listed))
+    changed = sorted(name for name in set(listed) & set(present) if listed[name] != present[name])
+    parts = [
+        f"{what}: {', '.join(names)}"
+        for what, names in (("missing", missing), ("not listed", unlisted), ("changed", changed))
+        if names
+    ]
+    return "; ".join(parts) or f"{CHECKSUMS} is not written the way a release writes it"
 
 
 def report_mark(certificate_sha256: str) -> str:

@@ -16,8 +16,10 @@ from dpsynth.accounting.events import (
     PoissonSampledDpEvent,
     SelfComposedDpEvent,
 )
+from dpsynth.certification.binding_document import CommitmentSection
 from dpsynth.certification.budget_shares import BudgetShares
 from dpsynth.certification.canary_evidence import CanaryEvidence
+from dpsynth.certification.commitment import bound_entries
 from dpsynth.certification.document import (
     AccountantsSection,
     BudgetSharesSection,
@@ -109,6 +111,12 @@ def _shares_section(shares: BudgetShares) -> BudgetSharesSection:
     return BudgetSharesSection(
         before=round(shares.before, _DIGITS), this=round(shares.this, _DIGITS), left=round(shares.left, _DIGITS)
     )
+
+
+def commitment_section(facts: ReleaseFacts) -> CommitmentSection | None:
+    """Return what the ledger says that this release was bound to; None where it says nothing."""
+    bound = bound_entries(facts.ledger_extract, facts.release_id)
+    return CommitmentSection(sha256=bound[0].digest, entry=bound[0].index) if bound else None
 
 
 def generator_section(facts: ReleaseFacts) -> GeneratorSection:

@@ -24,6 +24,7 @@ from dpsynth.certification.artefacts import digest_of_file
 from dpsynth.certification.canary_numbers import problem_of_canaries
 from dpsynth.certification.certificate import Certificate
 from dpsynth.certification.checks import CHECK_NAMES, FIRST_CHECK_NAMES
+from dpsynth.certification.commitment_checks import problem_of_commitment
 from dpsynth.certification.gate_sections import problem_of_gates
 from dpsynth.certification.limits import PUBLISHED_LIMITS
 from dpsynth.certification.negative_control import problem_of, repeated
@@ -103,6 +104,7 @@ def verify_release(folder: Path, *, public_key: Path | None = None, repeat_contr
         ("table", release.check_table),
         ("negative controls", release.check_negative_controls),
         ("ledger", release.check_ledger),
+        ("commitment", release.check_commitment),
         ("charges", release.check_charges),
         ("plan", release.check_plan),
         ("cost", release.check_cost),
@@ -197,7 +199,7 @@ class _Release:
         present = {name: digest for name, digest in self._digests.items() if name != layout.CHECKSUMS}
         if listing == layout.checksum_lines(present):
             return f"{len(present)} files, each with the SHA-256 that {layout.CHECKSUMS} lists, and no other file"
-        raise _Refuted(_difference(listing.decode(errors="replace"), present))
+        raise _Refuted(layout.difference_of_checksums(listing.decode(errors="replace"), present))
 
     def check_signature(self) -> str:
         envelope = open_envelope(self._bytes(layout.ENVELOPE))
@@ -316,6 +318,18 @@ class _Release:
             raise _Refuted("the extract holds other entries of this release than the certificate")
         return f"the chain of {stated.head_index} entries is unbroken and ends where the certificate says"
 
+    def check_commitment(self) -> str:
+        stated = self._certificate.document.commitment
+        problem = problem_of_commitment(self._certificate.document, self._ledger_lines)
+        if problem is not None:
+            raise _Refuted(problem)
+        if stated is None:
+            return "none: this certificate is from before releases were bound to their seed and planted rows"
+        return (
+            f"entry {stated.entry} of the ledger, before the charge, binds seed and planted rows to values that an "
+            "auditor can be shown"
+        )
+
     def _own_lines(self) -> Iterator[Mapping[str, JsonValue]]:
         release_id = self._certificate.document.scope.release_id
         for line in self._ledger_lines:
@@ -367,18 +381,3 @@ def _differ(computed: str | None, stated: str | None) -> bool:
     if computed is None or stated is None:
         return computed is not stated
     return abs(float(computed) - float(stated)) > _ROUNDING
-
-
-def _difference(listing: str, present: Mapping[str, str]) -> str:
-    """Return what distinguishes a checksum file from the files that are there."""
-    lines = (line.partition("  ") for line in listing.splitlines())
-    listed = {name: digest for digest, _, name in lines if name}
-    missing = sorted(set(listed) - set(present))
-    unlisted = sorted(set(present) - set(listed))
-    changed = sorted(name for name in set(listed) & set(present) if listed[name] != present[name])
-    parts = [
-        f"{what}: {', '.join(names)}"
-        for what, names in (("missing", missing), ("not listed", unlisted), ("changed", changed))
-        if names
-    ]
-    return "; ".join(parts) or f"{layout.CHECKSUMS} is not written the way a release writes it"

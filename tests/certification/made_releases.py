@@ -17,6 +17,7 @@ from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.certification.bundle import write_bundle
 from dpsynth.certification.canaries import CanaryPlan, JudgedTable, draw_canaries
 from dpsynth.certification.certificate import Certificate, Override, certify
+from dpsynth.certification.commitment import Commitment
 from dpsynth.certification.facts import ReleaseFacts, attempts_among
 from dpsynth.certification.policy import Policy, default_policy
 from dpsynth.certification.signing import SigningKey
@@ -127,13 +128,22 @@ ERROR_BARS = ErrorBars(
 )
 
 
+COMMITMENT = Commitment({"release_id": "release-1", "seed": "1"}, salt="5a17" * 16)
+
+
 def settled_ledger(
-    *, release_id: str = "release-1", events: tuple[tuple[str, DpEvent], ...] = EVENTS, ledger: Ledger | None = None
+    *,
+    release_id: str = "release-1",
+    events: tuple[tuple[str, DpEvent], ...] = EVENTS,
+    ledger: Ledger | None = None,
+    bound: bool = True,
 ) -> Ledger:
     """Return a ledger in which one release reserved its claim, opened it and settled `events`."""
     schema = survey_schema()
     books = Ledger("sqlite://") if ledger is None else ledger
     books.set_budget(schema.dataset, PrivacyBudget("3", "1e-5"), unit=schema.unit.describe())
+    if bound:
+        books.note(schema.dataset, COMMITMENT.note, release_id=release_id)
     reservation = books.reserve(
         schema.dataset,
         release_id=release_id,
