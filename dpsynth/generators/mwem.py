@@ -36,7 +36,8 @@ class MWEM:
 
     Attributes:
         rounds: number of pairs to choose and measure; None takes twice the number of columns.
-        selection_share: part of each round's cost that pays for the choice; the rest pays for the measurement.
+        selection_share: part of each round's cost that pays for the choice; the rest pays for the measurement. A single
+            candidate is measured for all of it.
         initial_share: part of the whole budget that measures every single column first.
         largest_model: most cells of the junction tree; pairs that would exceed it are not candidates.
         largest_marginal: most cells of one pair.
@@ -130,11 +131,13 @@ class MWEM:
         mu_squared: Fraction,
     ) -> NoisyMarginal | None:
         """Return the measurement of this round's pair, or None when no pair is left to choose from."""
-        for_choice = Fraction(str(self.selection_share)) * mu_squared
-        for_measurement = mu_squared - for_choice
         candidates = self._candidates(working.domain, model, {answer.clique for answer in answers})
         if not candidates:
             return None
+        if len(candidates) == 1:
+            return session.measure(candidates[0], mu_squared, groupings=working.groupings)
+        for_choice = Fraction(str(self.selection_share)) * mu_squared
+        for_measurement = mu_squared - for_choice
         estimates = model.marginals(candidates)
         (chosen,) = session.select(
             estimates,
