@@ -31,6 +31,9 @@ Door = Callable[[NeighborPair, int], Curator]
 _BEYOND = Fraction(10**12)
 """Stands for the squared mu of what has none; no claim is so large."""
 
+_MOST_TRAINING = 500
+"""Runs in each world that the black-box statistic learns from; all others are counted."""
+
 _MOST_CELLS = 4096
 """Of the table of all columns together; a game with more looks at single columns and pairs."""
 
@@ -136,22 +139,25 @@ class PlayedGame:
     most_questions: int
 
     def black_box(self, *, training: float = 0.4) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the statistics of a linear discriminant, without and with the unit, on runs that it did not see.
+        """Return what tables let guess of the likelihood ratio, without and with the unit, on runs not learnt from.
+
+        The guess is linear. In the runs that it learns from, the auditor knows the likelihood ratio itself, which
+        teaches more than the world alone. Where questions have none, as votes, the world is all there is to learn from.
 
         Args:
-            training: share of the runs, the first ones, that it is trained on.
+            training: share of the runs, the first ones, that are learnt from; never more than 500 in each world.
         """
-        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
         runs = self.features.shape[1]
-        seen = round(training * runs)
+        seen = min(round(training * runs), _MOST_TRAINING)
         spread = self.features[:, :seen].reshape(2 * seen, -1).std(axis=0)
         moving = self.features[:, :, spread > 0] / spread[spread > 0]
-        if moving.shape[2] == 0:
-            return np.zeros(runs - seen), np.zeros(runs - seen)
-        discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        discriminant.fit(moving[:, :seen].reshape(2 * seen, -1), np.repeat([0, 1], seen))
-        without, with_unit = (discriminant.decision_function(moving[world, seen:]) for world in (0, 1))
+        known = self.likelihoods[:, :seen].ravel()
+        taught = known if np.ptp(known) > 0 else np.repeat([0.0, 1.0], seen)
+        design = np.column_stack([moving[:, :seen].reshape(2 * seen, -1), np.ones(2 * seen)])
+        # A tenth of a standard deviation of each feature is believed before anything is seen: features may be equal.
+        ridge = np.diag(np.r_[np.full(moving.shape[2], 0.01 * 2 * seen), 0.0])
+        weights = np.linalg.lstsq(design.T @ design + ridge, design.T @ taught, rcond=None)[0][:-1]
+        without, with_unit = (moving[world, seen:] @ weights for world in (0, 1))
         return without, with_unit
 
 

@@ -14,6 +14,7 @@ import scipy
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.attacks.repeated_runs import PairedRuns
 from dpsynth.auditing.audit_record import AuditRecord, GameCounts, NoiseCounts
+from dpsynth.auditing.game import PlayedGame
 from dpsynth.auditing.generator_audit import audit_generator
 from dpsynth.auditing.neighbors import worst_case_pair
 from dpsynth.generators.registry import generator
@@ -84,3 +85,15 @@ def test_the_power_is_the_power_of_the_rule() -> None:
     refuted = [not counted(int(rng.binomial(100, share))).passed for _ in range(300)]
     # 90 % of 300 is 270, standard deviation 5.2.
     assert 248 < sum(refuted) < 292
+
+
+def test_the_black_box_learns_from_likelihoods_where_worlds_teach_little() -> None:
+    rng = np.random.default_rng(2)
+    # Every feature shows the likelihood ratio through noise of its own; together they show 10 / 11 of it.
+    likelihoods = rng.normal(0, 0.5, (2, 1000)) + np.array([[-0.125], [0.125]])
+    features = likelihoods[:, :, None] + rng.normal(0, 0.5, (2, 1000, 10))
+    without, with_unit = PlayedGame(likelihoods, features, np.empty(0), Fraction(0), 1, 1).black_box(training=0.05)
+    assert without.shape == with_unit.shape == (950,)
+    assert np.corrcoef(without, likelihoods[0, 50:])[0, 1] > 0.9
+    nothing = PlayedGame(np.zeros((2, 1000)), features, np.empty(0), Fraction(0), 1, 1).black_box()
+    assert nothing[1].mean() > nothing[0].mean()
