@@ -7,7 +7,8 @@ Reads public and charged values. Only `audit` opens sealed findings, and only to
 from dpsynth.certification.canaries import CanaryPlan, JudgedTable, draw_canaries
 from dpsynth.certification.certificate import Certificate, Override, certify
 from dpsynth.certification.policy import Check, Policy, Verdict, default_policy
-from dpsynth.certification.verify import Verification, verify_release
+from dpsynth.certification.verification import Verification
+from dpsynth.certification.verify import verify_release
 
 __all__ = [
     "CanaryPlan",

@@ -99,11 +99,7 @@ class CanaryPlan:
             raise InvalidInput("the canaries were drawn for another claim or policy; the rule is fixed before training")
         if self.reason:
             return JudgedTable(_stamped(sampled), no_evidence(self.reason, policy))
-        recognised = instrument.guess_included(
-            Records.from_codes(self.rows, self.schema),
-            Records.from_codes(sampled.codes, self.schema),
-            threshold=self.threshold,
-        )
+        recognised = recognised_among(self.rows, sampled, self.threshold)
         counts = CanaryCounts(
             canaries=len(self.rows),
             included=int(self.coins.sum()),
@@ -111,7 +107,7 @@ class CanaryPlan:
             recognised_excluded=int((recognised & ~self.coins).sum()),
         )
         evidence = weigh(counts, self.threshold, claim, policy)
-        return JudgedTable(_stamped(sampled.select(~_is_among(sampled.codes, self.rows))), evidence)
+        return JudgedTable(_stamped(sampled.select(~is_among(sampled.codes, self.rows))), evidence)
 
 
 def draw_canaries(
@@ -189,7 +185,18 @@ def _why_none(schema: Schema, policy: Policy) -> str:
     return ""
 
 
-def _is_among(codes: NDArray[np.int32], canaries: NDArray[np.int32]) -> NDArray[np.bool_]:
+def recognised_among(canaries: NDArray[np.int32], sampled: SyntheticTable, threshold: float) -> NDArray[np.bool_]:
+    """Return which canaries a freshly sampled table comes nearer to than `threshold`, shape (canaries,)."""
+    if not len(canaries):
+        return np.empty(0, dtype=np.bool_)
+    return instrument.guess_included(
+        Records.from_codes(canaries, sampled.schema),
+        Records.from_codes(sampled.codes, sampled.schema),
+        threshold=threshold,
+    )
+
+
+def is_among(codes: NDArray[np.int32], canaries: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return which rows equal some canary, shape (rows,)."""
     known = {row.tobytes() for row in np.ascontiguousarray(canaries)}
     return np.fromiter((row.tobytes() in known for row in np.ascontiguousarray(codes)), np.bool_, len(codes))

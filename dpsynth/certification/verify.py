@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -28,10 +27,12 @@ from dpsynth.certification.commitment_checks import problem_of_commitment
 from dpsynth.certification.gate_sections import problem_of_gates
 from dpsynth.certification.limits import PUBLISHED_LIMITS
 from dpsynth.certification.negative_control import problem_of, repeated
+from dpsynth.certification.opening import audit_opening
 from dpsynth.certification.policy import Verdict
 from dpsynth.certification.released_table import codes_of_table, problems_of_table
 from dpsynth.certification.sections import accountants_section
 from dpsynth.certification.signing import key_id_of, open_envelope, statement, subject
+from dpsynth.certification.verification import Verification, VerifiedCheck
 from dpsynth.errors import BundleError, DpsynthError, LedgerCorrupted
 from dpsynth.ledger import EntryKind, PlannedRelease, planned_release, verify_extract
 from dpsynth.schema.schema import Schema
@@ -40,43 +41,17 @@ _ROUNDING = 0.001
 """Another machine may compute an epsilon that differs in its last digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedCheck:
-    """One check of a release folder.
-
-    Attributes:
-        name: what was checked.
-        passed: whether it holds.
-        explanation: what was found, in one sentence.
-    """
-
-    name: str
-    passed: bool
-    explanation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """All checks of a release folder, in the order in which they build on one another."""
-
-    checks: tuple[VerifiedCheck, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check holds."""
-        return all(check.passed for check in self.checks)
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """The checks that do not hold, as sentences."""
-        return tuple(f"{check.name}: {check.explanation}" for check in self.checks if not check.passed)
-
-
 class _Refuted(Exception):
     """A check does not hold; the message is its explanation."""
 
 
-def verify_release(folder: Path, *, public_key: Path | None = None, repeat_controls: bool = False) -> Verification:
+def verify_release(
+    folder: Path,
+    *,
+    public_key: Path | None = None,
+    repeat_controls: bool = False,
+    commitment: Path | None = None,
+) -> Verification:
     """Return what holds and what does not hold about a release folder.
 
     Args:
@@ -84,6 +59,7 @@ def verify_release(folder: Path, *, public_key: Path | None = None, repeat_contr
         public_key: the signer's public key in PEM form, obtained by another way than the folder. Without it the key
             in the folder is used: that shows that nothing changed since it was signed, but not by whom.
         repeat_controls: attack planted leaks among the rows of the table again, which takes some seconds.
+        commitment: the opening of the commitment, or the internal folder that holds it; for auditors.
 
     Raises:
         BundleError: `folder` is not a folder, or `public_key` cannot be read.
@@ -110,6 +86,8 @@ def verify_release(folder: Path, *, public_key: Path | None = None, repeat_contr
         ("cost", release.check_cost),
         ("report", release.check_report),
     )
+    if commitment is not None:
+        steps += (("opening", lambda: release.check_opening(commitment)),)
     return Verification(tuple(_run(name, step) for name, step in steps))
 
 
@@ -329,6 +307,9 @@ class _Release:
             f"entry {stated.entry} of the ledger, before the charge, binds seed and planted rows to values that an "
             "auditor can be shown"
         )
+
+    def check_opening(self, place: Path) -> str:
+        return audit_opening(place, self._certificate.document, self._schema)
 
     def _own_lines(self) -> Iterator[Mapping[str, JsonValue]]:
         release_id = self._certificate.document.scope.release_id

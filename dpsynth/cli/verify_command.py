@@ -24,10 +24,14 @@ def verify(
     repeat_controls: Annotated[
         bool, typer.Option("--repeat-controls", help="Attack planted leaks among the rows of the table again.")
     ] = False,
+    commitment: Annotated[
+        Path | None,
+        typer.Option(help="For auditors: commitment.json, or the internal folder of the release, which holds it."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
     """Check signature, hashes, table, ledger extract and cost of a release; needs neither data nor network."""
-    verification = verify_release(folder, public_key=public_key, repeat_controls=repeat_controls)
+    verification = verify_release(folder, public_key=public_key, repeat_controls=repeat_controls, commitment=commitment)
     failed = [check for check in verification.checks if not check.passed]
     if as_json:
         checks = [

@@ -16,7 +16,8 @@ from dpsynth.certification import layout
 from dpsynth.certification.certificate import Certificate, Override
 from dpsynth.certification.limits import PUBLISHED_LIMITS
 from dpsynth.certification.signing import SigningKey, load_or_create_key, sign_envelope, statement
-from dpsynth.certification.verify import Verification, verify_release
+from dpsynth.certification.verification import Verification
+from dpsynth.certification.verify import verify_release
 from dpsynth.errors import BundleError
 from tests.certification.made_releases import MadeRelease, honest_release
 from tests.certification.test_bundle import FILES
