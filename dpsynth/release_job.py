@@ -104,7 +104,8 @@ class ReleaseJob:
             bars = model.error_bars(judged.table, rng=rng)
             advance(1)
 
-        record = ask_record_gate(curator, judged.table, self.gate, policy)
+        matches = None if kept is None else kept.matches
+        record = ask_record_gate(curator, judged.table, self.gate, policy, kept=matches)
         controls = negative_controls(judged.table)
         findings = internal_audit(curator, judged.table, policy, rng=rng)
         write_internal_report(internal, findings, release_folder=folder, render=render_internal_report)

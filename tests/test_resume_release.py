@@ -18,6 +18,7 @@ pytestmark = pytest.mark.torch
 import dpsynth.release_job as flow  # noqa: E402
 from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
 from dpsynth.certification.certificate import Override  # noqa: E402
+from dpsynth.certification.verify import verify_release  # noqa: E402
 from dpsynth.curator.gradients import StepAllowance  # noqa: E402
 from dpsynth.curator.record_matches import RECORD_GATE  # noqa: E402
 from dpsynth.errors import BundleError, InvalidInput, LedgerError, TableError  # noqa: E402
@@ -205,6 +206,7 @@ def test_killed_in_the_middle_it_is_resumed_in_another_process(
         check_one_charge(books)
         claims = [entry.steps for entry in books.entries() if entry.kind is EntryKind.STEPS]
         assert claims == [1, 2, 3, 4, 5, 6]
+        check_kept_answer(made, (tmp_path / "kept" / "matches.json").read_bytes())
         with pytest.raises(BundleError, match="judged before"):
             resume(data, books)
 
@@ -217,9 +219,29 @@ def test_interrupted_after_it_was_trained(
     with pytest.raises(KeyboardInterrupt):
         begin(data, ledger)
     undo()
+    place = data.parent / "kept" / "matches.json"
+    answer = place.read_bytes()
+    if name == "facts_of":
+        place.unlink()
     made = resume(data, ledger, internal_folder=data.parent / "internal-2")
     check_one_charge(ledger)
-    assert made.folder.is_dir()
+    if name != "facts_of":
+        check_kept_answer(made, answer)
+        return
+    section = made.certificate.document.record_gate  # not asked twice, so not decided
+    assert (section.verdict, section.members) == ("INCONCLUSIVE", ())
+
+
+def check_kept_answer(made: Any, answer: bytes) -> None:
+    """Check that the release was judged by the numbers that its first life paid for."""
+    section, said = made.certificate.document.record_gate, json.loads(answer)
+    assert [[*section.members], [*section.controls], section.noise_stddev] == [
+        said["members"],
+        said["controls"],
+        said["stddev"],
+    ]
+    assert "matches of members and controls" in {charge.purpose for charge in made.certificate.document.claim.charges}
+    assert verify_release(made.folder).problems == ()
 
 
 def test_what_is_played_again_makes_the_same_table(data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,13 @@ from pathlib import Path
 
 import rfc8785
 
+from dpsynth.certification.kept_matches import KeptMatches
 from dpsynth.errors import BundleError, InvalidInput
 from dpsynth.generators.answer_tape import AnswerTape, write_whole
 
 _ORDER = "release.json"
 _ANSWERS = "answers"
+_MATCHES = "matches.json"
 _LOCK = "lock"
 _FORMAT = 2
 _WITHOUT_A_SALT = 1
@@ -131,6 +133,11 @@ class CheckpointFolder:
     def tape(self) -> AnswerTape:
         """The answers that the generator was given."""
         return AnswerTape(self._path / _ANSWERS, self.order.release_id)
+
+    @property
+    def matches(self) -> KeptMatches:
+        """The answer that the record gate was given."""
+        return KeptMatches(self._path / _MATCHES, self.order.release_id)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from dpsynth.accounting.gaussian_dp import epsilon_from_mu_squared, mu_squared_f
 from dpsynth.attacks.records import RESOLUTION, Records
 from dpsynth.certification.canaries import planned_canaries
 from dpsynth.certification.canary_evidence import canaries_can_decide
+from dpsynth.certification.kept_matches import KeptMatches
 from dpsynth.certification.policy import Policy
 from dpsynth.certification.record_evidence import (
     MatchCounts,
@@ -156,8 +157,20 @@ def question_about(table: SyntheticTable, policy: Policy) -> MatchQuestion:
     return MatchQuestion(shuffled, places, reach=RESOLUTION, near=max(nearest - 1, 0))
 
 
-def ask_record_gate(curator: Curator, table: SyntheticTable, plan: GatePlan, policy: Policy) -> RecordEvidence | None:
+def ask_record_gate(
+    curator: Curator, table: SyntheticTable, plan: GatePlan, policy: Policy, *, kept: KeptMatches | None = None
+) -> RecordEvidence | None:
     """Return what the record gate says about a judged table; None where it was not planned.
+
+    Args:
+        curator: holds the rows.
+        table: what is judged.
+        plan: whether the gate is asked, and what it gets.
+        policy: what is tolerated.
+        kept: where a release that may be resumed keeps the answer; one that is there is not asked for again.
+
+    Raises:
+        InvalidInput: what is kept was edited, or is about another table.
 
     Privacy: the planned budget of the record gate, reserved before the rows are asked. What was made is not lost where
     the ledger refuses: without an answer the evidence is inconclusive.
@@ -165,10 +178,16 @@ def ask_record_gate(curator: Curator, table: SyntheticTable, plan: GatePlan, pol
     if plan.record is None:
         return None
     question = question_about(table, policy)
-    try:
-        with curator.within(plan.record, purpose=RECORD_GATE) as session:
-            answer = session.matches(question, session.mu_squared)
-    except LedgerError as refusal:
-        return unanswered(f"The ledger did not let the record gate ask: {refusal}")
-    members, controls = ((int(a), int(b), int(c)) for a, b, c in (answer.members.tolist(), answer.controls.tolist()))
-    return weigh_matches(MatchCounts(members, controls, round(answer.stddev, 6)), policy)
+    counts = None if kept is None else kept.read(question)
+    if counts is None:
+        try:
+            with curator.within(plan.record, purpose=RECORD_GATE) as session:
+                answer = session.matches(question, session.mu_squared)
+        except LedgerError as refusal:
+            return unanswered(f"The ledger did not let the record gate ask: {refusal}")
+        members, controls = ((int(a), int(b), int(c)) for a, b, c in (answer.members, answer.controls))
+        counts = MatchCounts(members, controls, round(answer.stddev, 6))
+        if kept is not None:
+            # Not before the charge is settled: an answer that is there was charged by its own name.
+            kept.write(question, counts)
+    return weigh_matches(counts, policy)

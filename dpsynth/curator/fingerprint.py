@@ -80,6 +80,10 @@ class FingerprintKey:
         """Return the coins that decide in every life of a release which units and rows are held back."""
         return KeyedCoins(hmac.new(self._secret, b"coins\0" + release_id.encode(), hashlib.sha256).digest())
 
+    def tag(self, content: bytes) -> str:
+        """Return what only this key makes of `content`, so that an edit is found: 64 hexadecimal digits."""
+        return hmac.new(self._secret, b"tag\0" + content, hashlib.sha256).hexdigest()
+
     def unmasked(self, fingerprint: str, reservation_digest: str) -> str:
         """Return what is equal for two settlements exactly where they read the same rows.
 
