@@ -90,7 +90,6 @@ def mu_squared_from_budget(budget: PrivacyBudget) -> Fraction:
     return least * MU_SQUARED_RESOLUTION
 
 
-@lru_cache(maxsize=4096)
 def mu_squared_of_range(epsilon: Fraction) -> Fraction | None:
     """Return the squared mu of every mechanism whose losses lie in an interval of length `epsilon`, rounded up.
 
@@ -100,16 +99,17 @@ def mu_squared_of_range(epsilon: Fraction) -> Fraction | None:
     Raises:
         InvalidBudget: `epsilon` is negative.
     """
-    if epsilon < 0:
+    over, under = epsilon.as_integer_ratio()
+    if over < 0:
         raise InvalidBudget("the range of a loss must be at least 0")
-    if epsilon > _LARGEST_RANGE:
+    if over > _LARGEST_RANGE * under:
         return None
-    if epsilon == 0:
+    if over == 0:
         return Fraction(0)
-    mu = -2 * _STANDARD_NORMAL.inv_cdf(1 / (1 + math.exp(float(epsilon) / 2)))
+    mu = -2 * _STANDARD_NORMAL.inv_cdf(1 / (1 + math.exp(over / under / 2)))
     over, under = (mu + _ARITHMETIC * (1 + mu)).as_integer_ratio()
     units = MU_SQUARED_RESOLUTION.denominator
-    return Fraction(-(-(over**2) * units // under**2), units)
+    return Fraction(-(-over * over * units // (under * under)), units)
 
 
 def range_of_mu_squared(mu_squared: Fraction) -> Fraction:

@@ -108,39 +108,42 @@ class Account:
         Raises:
             InvalidInput: a charge claims to cost less than it does.
         """
+        # The kinds that a ledger is full of come first.
         match entry.kind:
+            case EntryKind.OPEN | EntryKind.SETTLE | EntryKind.STEPS | EntryKind.VOID:
+                return self._refuse_step(entry)
+            case EntryKind.RESERVE:
+                return self._refuse_reserve(entry)
             case EntryKind.BUDGET:
                 return self._refuse_budget(entry)
             case EntryKind.PLAN:
                 return self._refuse_plan(entry)
             case EntryKind.EPOCH:
                 return self._refuse_epoch(entry)
-            case EntryKind.RESERVE:
-                return self._refuse_reserve(entry)
             case EntryKind.DECLARE:
                 return self._refuse_declared(entry)
             case EntryKind.NOTE:
                 plain = entry.budget is None and entry.reservation is None and not entry.charges
                 return None if plain else "a note holds no budget, reservation or charge"
             case _:
-                return self._refuse_step(entry)
+                return f"{entry.kind} says nothing about a population"
 
     def post(self, entry: LedgerEntry) -> None:
         """Count `entry`, which `refusal` has let pass."""
         match entry.kind:
+            case EntryKind.OPEN | EntryKind.SETTLE | EntryKind.STEPS | EntryKind.VOID:
+                self._step(entry)
+            case EntryKind.RESERVE:
+                self._take(entry, ReservationState.RESERVED)
             case EntryKind.BUDGET | EntryKind.EPOCH:
                 self._begin(entry)
             case EntryKind.PLAN:
                 self.plan = plan_of(self._whole, entry.events)
-            case EntryKind.RESERVE:
-                self._take(entry, ReservationState.RESERVED)
             case EntryKind.DECLARE:
                 if not self.overspent and not self.admits(entry):
                     # From here on the sums say nothing about what this ledger granted; until here they do.
                     self._earlier_kept, self.overspent = self.never_exceeded(), entry.index
                 self._take(entry, ReservationState.DECLARED)
-            case EntryKind.OPEN | EntryKind.STEPS | EntryKind.SETTLE | EntryKind.VOID:
-                self._step(entry)
             case _:
                 pass  # says nothing about what this population may spend or has spent
 
