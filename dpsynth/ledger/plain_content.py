@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from sys import intern
 from typing import Any, NamedTuple
 
-from dpsynth.accounting.events import JsonValue
+from dpsynth.accounting.events import ExponentialDpEvent, GaussianDpEvent
 from dpsynth.errors import InvalidInput, LedgerCorrupted
 from dpsynth.ledger.chain import canonical_object
 from dpsynth.ledger.statement import ALWAYS, FORMAT, Charge, EntryKind
@@ -49,13 +50,25 @@ _NEXT_CHARGE = ',{"event":'
 _FLAT = re.compile(rf'\{{"([a-z_]+)":{_TEXT},"([a-z_]+)":{_TEXT}\}},"purpose":{_TEXT}\}}')
 
 _KIND = '"kind":"'
+_JSON_OF = {"certifiable": "{}", "format": "{}", "kind": '"{}"'}
 
 
 class _Form(NamedTuple):
-    """Content of one kind with the same fields: a pattern with a group for each of `names`."""
+    """Content of one kind with the same fields and truth value: a pattern with a group for each of `names`.
+
+    Attributes:
+        pattern: of the whole content.
+        names: the fields that differ from entry to entry.
+        same: those that do not.
+        numbers: the names of whole numbers.
+        deeper: whether there are charges or a curve.
+    """
 
     pattern: re.Pattern[str]
     names: tuple[str, ...]
+    same: dict[str, Any]
+    numbers: tuple[str, ...]
+    deeper: bool
 
 
 _FORMS: dict[str, list[_Form]] = {}
@@ -69,36 +82,54 @@ def plain_fields(content: str) -> dict[str, Any] | None:
     if not content.isascii() or content.encode().translate(None, _UNSUSPICIOUS):
         return None
     place = content.find(_KIND) + len(_KIND)
-    for pattern, names in _FORMS.get(content[place : content.find('"', place)], ()):
-        found = pattern.fullmatch(content)
+    for form in _FORMS.get(content[place : content.find('"', place)], ()):
+        found = form.pattern.fullmatch(content)
         if found is not None:
-            return _said(dict(zip(names, found.groups(), strict=True)))
+            return _said(form, found.groups())
     found = _CONTENT.fullmatch(content)
     if found is None:
         return None
-    names = tuple(name for name, value in zip(_NAMES, found.groups(), strict=True) if value)
-    said = _said({name: value for name, value in zip(_NAMES, found.groups(), strict=True) if value})
-    return said if said is not None and _is_form(said, names) else None
+    form = _form_of({name: value for name, value in zip(_NAMES, found.groups(), strict=True) if value})
+    found = form.pattern.fullmatch(content)
+    said = None if found is None else _said(form, found.groups())
+    return said if said is not None and _is_legal(form, said) else None
 
 
-def _said(said: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the fields of which `said` holds the spelling."""
-    said["kind"], said["format"], said["certifiable"] = _KINDS[said["kind"]], FORMAT, said["certifiable"] == "true"
+def _said(form: _Form, values: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the fields of content of the form `form`, of which `values` are the spelling."""
+    said: dict[str, Any] = dict(zip(form.names, values, strict=True))
+    said |= form.same
     try:
-        for name in _NUMBERS:
-            if name in said:
-                said[name] = int(said[name])
+        for name in form.numbers:
+            said[name] = int(said[name])
+        if not form.deeper:
+            return said
         if "charges" in said:
             said["charges"] = tuple(map(_charge, said["charges"].split(_NEXT_CHARGE)))
         if "curve" in said:
             _, population, _, _, _, first, _, _, _, second, _, _, _, third, _ = said["curve"].split('"')
             said["curve"] = {population: {"1e-5": first, "1e-6": second, "1e-9": third}}
-    except (ValueError, InvalidInput, LedgerCorrupted):
+    except (ValueError, ArithmeticError, InvalidInput, LedgerCorrupted):
         return None  # the long way says what is wrong
     return said
 
 
-def _is_form(said: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+def _form_of(spelled: Mapping[str, str]) -> _Form:
+    """Return the form of content with the fields of `spelled`."""
+    same = {name: spelled[name] for name in ("certifiable", "format", "kind")}
+    values = _VALUES | {name: re.escape(_JSON_OF[name].format(value)) for name, value in same.items()}
+    names = tuple(name for name in _NAMES if name in spelled)
+    keys = ",".join(f'"{name}":{values[name]}' for name in names)
+    return _Form(
+        re.compile(rf"\{{{keys}\}}"),
+        tuple(name for name in names if name not in same),
+        {"certifiable": same["certifiable"] == "true", "format": FORMAT, "kind": _KINDS[same["kind"]]},
+        tuple(name for name in _NUMBERS if name in spelled),
+        "charges" in spelled or "curve" in spelled,
+    )
+
+
+def _is_legal(form: _Form, said: Mapping[str, Any]) -> bool:
     """Whether a statement of such a kind has such fields; then the next one like it is found at once."""
     kind: str = said["kind"].value
     try:
@@ -107,25 +138,36 @@ def _is_form(said: Mapping[str, Any], names: tuple[str, ...]) -> bool:
         return False
     known = _FORMS.setdefault(kind, [])
     if len(known) < _MOST_FORMS:
-        known.append(_Form(re.compile(rf"\{{{','.join(_KEYS[_NAMES.index(name)] for name in names)}\}}"), names))
+        known.append(form)
     return True
-
-
-def _charge_in(spelled: str) -> Mapping[str, JsonValue]:
-    flat = _FLAT.fullmatch(spelled)
-    if flat is not None and flat[1] < flat[3]:
-        return {"event": {flat[1]: flat[2], flat[3]: flat[4]}, "purpose": flat[5]}
-    content = canonical_object(f"{_NEXT_CHARGE[1:]}{spelled}")
-    if content is None:
-        raise ValueError("more than a charge, or not spelled plainly")
-    return content
 
 
 def _charge(spelled: str) -> Charge:
     # A ledger is full of equal charges.
     charge = _CHARGES.get(spelled)
     if charge is None:
-        charge = new_charge(_charge_in(spelled))
+        charge = _new_charge(spelled)
         if len(_CHARGES) < _MOST_CHARGES:
             _CHARGES[spelled] = charge
     return charge
+
+
+def _new_charge(spelled: str) -> Charge:
+    flat = _FLAT.fullmatch(spelled)
+    if flat is not None and flat[1] < flat[3]:
+        first, amount, second, other, purpose = flat.groups()
+        # Noise and choices of a size that no other release has: what is not written as they are goes the long way.
+        if (first, amount, second) == ("event", "Gaussian", "noise_multiplier"):
+            noise = GaussianDpEvent(float(other))
+            if repr(noise.noise_multiplier) == other:
+                return Charge(purpose, noise)
+        elif (first, second, other) == ("epsilon", "event", "Exponential"):
+            above, _, below = amount.partition("/")
+            choice = ExponentialDpEvent(Fraction(int(above), int(below or 1)))
+            if str(choice.epsilon) == amount:
+                return Charge(purpose, choice)
+        return new_charge({"event": {first: amount, second: other}, "purpose": purpose})
+    content = canonical_object(f"{_NEXT_CHARGE[1:]}{spelled}")
+    if content is None:
+        raise ValueError("more than a charge, or not spelled plainly")
+    return new_charge(content)
