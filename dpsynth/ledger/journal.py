@@ -21,7 +21,7 @@ from dpsynth.ledger.known_heads import KnownHead
 from dpsynth.ledger.refusals import RefusalCounts
 from dpsynth.ledger.statement import Statement
 from dpsynth.ledger.store import LedgerStore, StoreTransaction
-from dpsynth.ledger.witness import HeadWitness
+from dpsynth.ledger.witness import HeadWitness, WitnessedHeads
 
 _BEHIND = (
     "{source} names entry {known} of the ledger {name}, and the ledger ends at entry {last}: an old backup was "
@@ -97,9 +97,9 @@ class Journal:
         witnessed = self._witnessed()
         rows = store.rows(1)
         self._books = checked_books(rows)
-        self._compare(rows, witnessed)
+        self._compare(rows, witnessed.besides(row.digest for row in rows))
         self._require_known(rows, known_heads)
-        if self._witness is not None and self._books.head not in {*witnessed, EMPTY_HEAD}:
+        if self._witness is not None and self._books.head != EMPTY_HEAD and self._books.head not in witnessed:
             # Written elsewhere, or before the witness was lost: whoever has read it shall miss it.
             self._witness.record(self._books.head)
 
@@ -150,7 +150,8 @@ class Journal:
             witnessed = self._witnessed()
             rows = self._store.rows(1)
             books = audited_books(rows, self._books)
-            self._compare(rows, witnessed | {self._books.head, expected_head or EMPTY_HEAD})
+            unread = witnessed.besides(row.digest for row in rows)
+            self._compare(rows, unread | {self._books.head, expected_head or EMPTY_HEAD})
             return books.head
 
     def close(self) -> None:
@@ -167,9 +168,10 @@ class Journal:
     def _compare(self, rows: list[StoredEntry], known: Iterable[Head]) -> None:
         """Refuse `rows`, which are all from some entry on, where they are not what `known` says."""
         last = rows[-1].index if rows else 0
-        read = {(row.index, row.digest) for row in rows} | {EMPTY_HEAD}
+        wanted = frozenset(known) - {EMPTY_HEAD}
+        asked = {head.index for head in wanted}
         # Nearly all are there; the first that is not says what has happened.
-        for head in sorted(head for head in known if head not in read):
+        for head in sorted(wanted - {Head(row.index, row.digest) for row in rows if row.index in asked}):
             if head.index > last:
                 raise LedgerCorrupted(
                     _LOST.format(name=self._store.name, last=last, known=head.index, why=self._store.lost_end())
@@ -189,9 +191,9 @@ class Journal:
             if known.place and rows[known.place - 1].digest != known.digest:
                 raise LedgerCorrupted(_REWRITTEN.format(**words))
 
-    def _witnessed(self) -> frozenset[Head]:
+    def _witnessed(self) -> WitnessedHeads:
         # Always read before the rows: a head that is witnessed later is newer than the rows and no contradiction.
-        return frozenset() if self._witness is None else self._witness.heads()
+        return WitnessedHeads("") if self._witness is None else self._witness.read()
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

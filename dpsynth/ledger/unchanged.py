@@ -39,6 +39,6 @@ def is_unchanged(store: LedgerStore, head: Head, known_heads: Iterable[KnownHead
     if len(digests) != head.index + 1:
         return False
     # A head that is witnessed after the rows were read is one more than there are: no harm, it was not so before.
-    witnessed = HeadWitness(store.witness_path).heads_besides(digests[: head.index])
+    witnessed = HeadWitness(store.witness_path).read().besides(digests[1 : head.index])
     known = [one.head for one in known_heads if one.ledger in {"", digests[1]}]
     return witnessed == {head} and all(one.index <= head.index and digests[one.index] == one.digest for one in known)

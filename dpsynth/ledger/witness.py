@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from dpsynth.errors import LedgerUnavailable
@@ -25,6 +25,26 @@ def witness_beside(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.heads")
 
 
+class WitnessedHeads:
+    """What a witness said at one moment; a line torn by a crash is passed over."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, text: str) -> None:
+        """Take the text of the witness, a line for each head."""
+        self._lines = frozenset(text.split("\n"))
+
+    def __contains__(self, head: Head) -> bool:
+        """Whether `head` was witnessed."""
+        return f"{head.index} {head.digest}" in self._lines
+
+    def besides(self, digests: Iterable[str]) -> frozenset[Head]:
+        """Return all heads but those of the entries of `digests`, of which the first is that of entry 1."""
+        # As text: nearly all heads are those of entries, and need not be read.
+        lines = self._lines.difference([f"{index} {digest}" for index, digest in enumerate(digests, start=1)])
+        return frozenset([Head(int(index), digest) for index, digest in _LINE.findall("\n".join(lines))])
+
+
 class HeadWitness:
     """The heads of one ledger, a line each: index, space, digest."""
 
@@ -34,30 +54,26 @@ class HeadWitness:
         """Use `path`, which is made at the first head."""
         self._path = path
 
-    def heads(self) -> frozenset[Head]:
-        """Return all heads that were witnessed; a line torn by a crash is passed over.
+    def read(self) -> WitnessedHeads:
+        """Return what was witnessed until now.
 
         Raises:
             LedgerUnavailable: the file is there but cannot be read.
         """
-        return _heads_in(self._text())
-
-    def heads_besides(self, digests: Sequence[str]) -> frozenset[Head]:
-        """Return all heads but those of the entries of `digests`, each of which stands at its index.
-
-        Raises:
-            LedgerUnavailable: as in `heads`.
-        """
-        lines = {f"{index} {digest}" for index, digest in enumerate(digests)}
-        return _heads_in("\n".join(set(self._text().split("\n")) - lines))
-
-    def _text(self) -> str:
         try:
-            return self._path.read_bytes().decode("latin-1")
+            return WitnessedHeads(self._path.read_bytes().decode("latin-1"))
         except FileNotFoundError:
-            return ""
+            return WitnessedHeads("")
         except OSError as fault:
             raise LedgerUnavailable(f"'{self._path}', the witness of the ledger, cannot be read") from fault
+
+    def heads(self) -> frozenset[Head]:
+        """Return all heads that were witnessed.
+
+        Raises:
+            LedgerUnavailable: as in `read`.
+        """
+        return self.read().besides([])
 
     def record(self, head: Head) -> None:
         """Append `head` and wait for the disk.
@@ -73,7 +89,3 @@ class HeadWitness:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-
-
-def _heads_in(lines: str) -> frozenset[Head]:
-    return frozenset([Head(int(index), digest) for index, digest in _LINE.findall(lines)])
