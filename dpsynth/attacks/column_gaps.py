@@ -19,6 +19,9 @@ Gaps = NDArray[np.int32]
 _BLOCK_CELLS = 2**16
 """Targets times others in one block: the gaps of fifteen columns take four megabytes."""
 
+_TABLE_CELLS = 2**20
+"""The gaps from all levels of a column to the others are kept if there are no more than these: four megabytes."""
+
 _TARGETS_PER_JOB = 128
 
 
@@ -35,20 +38,19 @@ class ColumnGaps:
 
     def __init__(self, targets: Records, others: Records) -> None:
         require_same_columns(targets, others)
-        self._ordered = targets.ordered
-        self._targets, self._others = _in_units(targets), _in_units(others)
+        self._rows = len(targets)
+        self._others = _in_units(others)
+        self._columns = [
+            _Column(own, their, ordered=bool(ordered))
+            for own, their, ordered in zip(_in_units(targets), self._others, targets.ordered, strict=True)
+        ]
 
     def of(self, rows: slice) -> Gaps:
         """Return the gaps from some targets to all others, shape (columns, targets, others), in units."""
-        targets = self._targets[:, rows]
-        gaps = np.empty((len(targets), targets.shape[1], self._others.shape[1]), dtype=np.int32)
-        for gap, own, their, ordered in zip(gaps, targets, self._others, self._ordered, strict=True):
-            if ordered:
-                np.subtract(own[:, None], their[None, :], out=gap)
-                np.abs(gap, out=gap)
-                np.minimum(gap, RESOLUTION, out=gap)
-            else:
-                np.multiply(own[:, None] != their[None, :], RESOLUTION, out=gap, dtype=np.int32)
+        asked = len(range(*rows.indices(self._rows)))
+        gaps = np.empty((len(self._columns), asked, self._others.shape[1]), dtype=np.int32)
+        for gap, column in zip(gaps, self._columns, strict=True):
+            column.write(rows, gap)
         return gaps
 
     def for_each_block(self, work: Callable[[slice, Gaps], None]) -> None:
@@ -64,7 +66,35 @@ class ColumnGaps:
                 rows = slice(start, min(start + step, job.stop))
                 work(rows, self.of(rows))
 
-        in_threads(search, self._targets.shape[1], step=_TARGETS_PER_JOB)
+        in_threads(search, self._rows, step=_TARGETS_PER_JOB)
+
+
+class _Column:
+    """The gaps of one column: looked up by level where few levels occur among the targets, else computed."""
+
+    def __init__(self, own: Gaps, their: Gaps, *, ordered: bool) -> None:
+        levels, self._level_of = np.unique(own, return_inverse=True)
+        self._own, self._their, self._ordered = own, their, ordered
+        self._by_level: Gaps | None = None
+        if levels.size * their.size <= _TABLE_CELLS:
+            self._by_level = np.empty((levels.size, their.size), dtype=np.int32)
+            self._compute(levels, self._by_level)
+
+    def write(self, rows: slice, gap: Gaps) -> None:
+        """Write the gaps from some targets, shape (targets, others)."""
+        if self._by_level is None:
+            self._compute(self._own[rows], gap)
+        else:
+            # Every place exists; without a mode numpy would take the result through a buffer to make sure.
+            np.take(self._by_level, self._level_of[rows], axis=0, out=gap, mode="clip")
+
+    def _compute(self, own: Gaps, gap: Gaps) -> None:
+        if self._ordered:
+            np.subtract(own[:, None], self._their[None, :], out=gap)
+            np.abs(gap, out=gap)
+            np.minimum(gap, RESOLUTION, out=gap)
+        else:
+            np.multiply(own[:, None] != self._their[None, :], RESOLUTION, out=gap, dtype=np.int32)
 
 
 def _in_units(records: Records) -> Gaps:

@@ -113,7 +113,9 @@ def _link(
     def search(block: slice, gaps: Gaps) -> None:
         total = gaps.sum(axis=0, dtype=np.int32)
         for place, half in enumerate(halves):
-            own = gaps[half].sum(axis=0, dtype=np.int32)
+            own = gaps[half[0]].copy()
+            for column in half[1:]:
+                own += gaps[column]
             first, second = _nearest(own, neighbours), _nearest(total - own, neighbours)
             is_news = first.sum(axis=1) * second.sum(axis=1) <= MOST_BY_CHANCE * len(rows)
             linked[place, block] = (first & second).any(axis=1) & is_news

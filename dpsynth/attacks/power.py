@@ -6,6 +6,7 @@ Without such a statement every small sample would look safe.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +16,7 @@ from dpsynth.attacks.bounds import clopper_pearson
 from dpsynth.attacks.significance import fisher_one_sided
 
 _LARGEST_TABLE = 10_000_000
-_BISECTIONS = 30
+_PRECISION = 1e-9
 _CONTROL_HITS = 60
 
 
@@ -43,9 +44,16 @@ def smallest_detectable_rate(
     # The critical number rises smoothly with the hits among controls: between a few of them it is interpolated.
     asked = likely[np.unique(np.linspace(0, len(likely) - 1, _CONTROL_HITS).astype(np.intp))]
     found_at: list[int] = []
-    for count in asked:
-        known = found_at[-1] - 1 if found_at else -1  # more hits among controls need no fewer among members
-        found_at.append(_critical_hits(members, int(count), controls, significance, not_enough=known))
+    guess = members / max(controls, 1) * int(asked[0])
+    for place, count in enumerate(asked):
+        if place:
+            slope = (
+                members / controls
+                if place == 1
+                else (found_at[-1] - found_at[-2]) / (asked[place - 1] - asked[place - 2])
+            )
+            guess = found_at[-1] + slope * (count - asked[place - 1])
+        found_at.append(_critical_hits(members, int(count), controls, significance, guess=round(guess)))
     critical = np.rint(np.interp(likely, asked, found_at)).astype(np.intp)
 
     def chance(rate: float) -> float:
@@ -54,11 +62,7 @@ def smallest_detectable_rate(
 
     if members == 0 or controls == 0 or chance(1.0) < power:
         return 1.0
-    below, above = natural_rate, 1.0
-    for _ in range(_BISECTIONS):
-        middle = (below + above) / 2
-        below, above = (below, middle) if chance(middle) >= power else (middle, above)
-    return above
+    return _first_above(chance, power, natural_rate, 1.0)
 
 
 def smallest_detectable_auc(members: int, controls: int, *, significance: float, power: float = 0.8) -> float:
@@ -112,14 +116,38 @@ def _largest_allowed(rows: int, tolerance: float, confidence: float) -> int:
     return below
 
 
-def _critical_hits(members: int, control_hits: int, controls: int, significance: float, *, not_enough: int = -1) -> int:
-    """Return the fewest member hits that are significant beside `control_hits`; members + 1 if none are."""
-    below, above, step = not_enough, members + 1, 8
-    while below + step < above and (fisher_one_sided(below + step, members, control_hits, controls) > significance):
-        below, step = below + step, 2 * step
-    above = min(above, below + step)
+def _critical_hits(members: int, control_hits: int, controls: int, significance: float, *, guess: int) -> int:
+    """Return the fewest member hits that are significant beside `control_hits`; members + 1 if none are.
+
+    The search spreads from the guess in growing steps, so a good one costs two tests.
+    """
+    below, above, step = -1, members + 1, 1
+    asked = min(max(guess, 0), members)
     while above - below > 1:
-        middle = (below + above) // 2
-        found = fisher_one_sided(middle, members, control_hits, controls) <= significance
-        below, above = (below, middle) if found else (middle, above)
+        if not below < asked < above:
+            asked = (below + above) // 2
+        if fisher_one_sided(asked, members, control_hits, controls) <= significance:
+            above, asked = asked, asked - step
+        else:
+            below, asked = asked, asked + step
+        step *= 2
     return above
+
+
+def _first_above(rising: Callable[[float], float], wanted: float, below: float, above: float) -> float:
+    """Return a place, next to the first one, where a rising function has reached what is wanted; it has at `above`.
+
+    Source: M. Dowell and P. Jarratt, A modified regula falsi method, BIT 11 (1971): the Illinois algorithm.
+    """
+    low, high = rising(below) - wanted, rising(above) - wanted
+    last = 0
+    while low < 0 and high > _PRECISION and above - below > _PRECISION:
+        middle = (below * high - above * low) / (high - low)
+        value = rising(middle) - wanted
+        side = 1 if value >= 0 else -1
+        if side > 0:
+            above, high, low = middle, value, low / (2 if last == side else 1)
+        else:
+            below, low, high = middle, value, high / (2 if last == side else 1)
+        last = side
+    return above if low < 0 else below

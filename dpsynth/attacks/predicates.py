@@ -12,6 +12,9 @@ from dpsynth.attacks.records import RESOLUTION, Records
 
 Units = NDArray[np.int64]
 
+_BLOCK_CANDIDATES = 2**17
+"""Rows that are looked at together, if no single condition is met by more."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicates:
@@ -58,23 +61,39 @@ class SortedColumns:
         self._sorted = np.take_along_axis(self._values, self._order, axis=1)
 
     def matches(self, predicates: Predicates) -> Iterator[NDArray[np.intp]]:
-        """Yield the rows that satisfy each predicate, in turn; each search starts from its rarest condition."""
-        first, behind = self._spans(predicates)
-        rarest = (behind - first).argmin(axis=1) if len(predicates) else np.zeros(0, dtype=np.intp)
-        width = predicates.columns.shape[1]
-        for columns, low, high, starts, stops, start in zip(
-            predicates.columns, predicates.lowest, predicates.highest, first, behind, rarest, strict=True
-        ):
-            rows = self._order[columns[start], starts[start] : stops[start]]
-            for place in range(width):
-                if place != start and rows.size:
-                    values = self._values[columns[place], rows]
-                    rows = rows[(values >= low[place]) & (values <= high[place])]
-            yield rows
+        """Yield the rows that satisfy each predicate, in turn."""
+        for rows, counts in self._blocks(predicates):
+            yield from np.split(rows, np.cumsum(counts)[:-1])
 
     def counts(self, predicates: Predicates) -> NDArray[np.intp]:
         """Return how many rows satisfy each predicate, shape (predicates,)."""
-        return np.fromiter((found.size for found in self.matches(predicates)), dtype=np.intp, count=len(predicates))
+        found = [counts for _, counts in self._blocks(predicates)]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.intp)
+
+    def _blocks(self, predicates: Predicates) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield, for some predicates at a time, the rows that satisfy them one after the other, and how many do.
+
+        The search starts from the rarest condition of each predicate and goes on with the next rarest.
+        """
+        first, behind = self._spans(predicates)
+        by_rarity = np.argsort(behind - first, axis=1, kind="stable")
+        columns, low, high, first, behind = (
+            np.take_along_axis(part, by_rarity, axis=1)
+            for part in (predicates.columns, predicates.lowest, predicates.highest, first, behind)
+        )
+        start, length = first[:, 0], (behind - first)[:, 0]
+        block = np.cumsum(length) // _BLOCK_CANDIDATES
+        for which in np.split(np.arange(len(predicates)), np.flatnonzero(np.diff(block)) + 1):
+            if not which.size:
+                continue
+            asked = np.repeat(which, length[which])
+            passed = np.repeat(np.cumsum(length[which]) - length[which], length[which])
+            rows = self._order[columns[asked, 0], start[asked] + np.arange(asked.size) - passed]
+            for place in range(1, columns.shape[1]):
+                values = self._values[columns[asked, place], rows]
+                fits = (values >= low[asked, place]) & (values <= high[asked, place])
+                asked, rows = asked[fits], rows[fits]
+            yield rows, np.bincount(asked - which[0], minlength=which.size)
 
     def _spans(self, predicates: Predicates) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return where the range of each condition begins and ends in its sorted column."""

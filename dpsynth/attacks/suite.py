@@ -73,6 +73,7 @@ def run_suite(
         attacks=attacks,
         tolerances=tolerances,
         confidence=confidence,
+        pictures=False,
     ).results
 
 
@@ -89,6 +90,7 @@ def attack_release(
     attacks: Sequence[str] = tuple(ATTACKS),
     tolerances: Tolerances = DEFAULT_TOLERANCES,
     confidence: float = 0.95,
+    pictures: bool = True,
 ) -> SuiteFindings:
     """Attack one release and weigh the evidence.
 
@@ -108,6 +110,7 @@ def attack_release(
         attacks: names in the registry; those that blend the scores of others run last.
         tolerances: limits for the readings.
         confidence: of each bound; one minus it is the significance of the whole suite.
+        pictures: whether exposed rows, curves and distances are found too; no result depends on them.
 
     Raises:
         InvalidInput: for an unknown attack, tables of different columns, or names, groups or quasi-identifiers that do
@@ -135,6 +138,8 @@ def attack_release(
                     rankings[entry.name] = variants
             advance(1)
         results, untested = judged(hypotheses, confidence=confidence)
+        if not pictures:
+            return SuiteFindings(results=results, strata=suite.sizes(), untested=untested)
         return SuiteFindings(
             results=results,
             strata=suite.sizes(),
