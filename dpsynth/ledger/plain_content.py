@@ -59,14 +59,14 @@ class _Form(NamedTuple):
     Attributes:
         pattern: of the whole content.
         names: the fields that differ from entry to entry.
-        same: those that do not.
+        blank: all fields, with the values of those that do not.
         numbers: the names of whole numbers.
         deeper: whether there are charges or a curve.
     """
 
     pattern: re.Pattern[str]
     names: tuple[str, ...]
-    same: dict[str, Any]
+    blank: dict[str, Any]
     numbers: tuple[str, ...]
     deeper: bool
 
@@ -97,8 +97,9 @@ def plain_fields(content: str) -> dict[str, Any] | None:
 
 def _said(form: _Form, values: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the fields of content of the form `form`, of which `values` are the spelling."""
-    said: dict[str, Any] = dict(zip(form.names, values, strict=True))
-    said |= form.same
+    # A copy has its places already, so no key has to find one.
+    said = form.blank.copy()
+    said.update(zip(form.names, values, strict=True))
     try:
         for name in form.numbers:
             said[name] = int(said[name])
@@ -120,10 +121,11 @@ def _form_of(spelled: Mapping[str, str]) -> _Form:
     values = _VALUES | {name: re.escape(_JSON_OF[name].format(value)) for name, value in same.items()}
     names = tuple(name for name in _NAMES if name in spelled)
     keys = ",".join(f'"{name}":{values[name]}' for name in names)
+    known = {"certifiable": same["certifiable"] == "true", "format": FORMAT, "kind": _KINDS[same["kind"]]}
     return _Form(
         re.compile(rf"\{{{keys}\}}"),
         tuple(name for name in names if name not in same),
-        {"certifiable": same["certifiable"] == "true", "format": FORMAT, "kind": _KINDS[same["kind"]]},
+        dict.fromkeys(names, "") | known,
         tuple(name for name in _NUMBERS if name in spelled),
         "charges" in spelled or "curve" in spelled,
     )
