@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def _closure(*roots: str) -> dict[str, Path]:
         if name in found or path is None:
             continue
         found[name] = path
-        waiting += _imported(path)
+        waiting += _imported(path.read_bytes())
         # Importing a module runs the packages above it.
         waiting += [name.rpartition(".")[0]] if "." in name.removeprefix("dpsynth.") else []
     return found
@@ -56,10 +55,14 @@ def _file_of(name: str) -> Path | None:
     return None
 
 
-def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_bytes())):
+@cache
+def _imported(text: bytes) -> tuple[str, ...]:
+    """Return what a module imports; kept, because generators share most of their modules."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names.append(node.module)
+            names += (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(names)
