@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -25,3 +26,13 @@ def _home_of_its_own() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="dpsynth-tests-") as home, pytest.MonkeyPatch.context() as patched:
         patched.setenv("DPSYNTH_HOME", home)
         yield
+
+
+@pytest.fixture
+def few_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the internal audit and its negative controls try two attacks: for tests about everything else of a release."""
+    from dpsynth.attacks.suite import attack_release
+
+    few = ("exact-match", "nearest-neighbour-ratio")
+    monkeypatch.setattr("dpsynth.certification.audit.attack_release", partial(attack_release, attacks=few))
+    monkeypatch.setattr("dpsynth.certification.negative_control.membership_attacks", lambda: few)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the neural extra")
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("few_attacks")]
 
 import dpsynth.release_job as flow  # noqa: E402
 from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402

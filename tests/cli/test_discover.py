@@ -22,6 +22,7 @@ def open_schema(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.usefixtures("few_attacks")
 def test_from_an_open_schema_to_a_release(run: Run, tmp_path: Path, open_schema: Path) -> None:
     data = tmp_path / "data.csv"
     poison = [line for line in POISON if not line.endswith(CANARY)]

@@ -40,7 +40,7 @@ def test_in_no_file_log_or_message_of_a_release(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     data = tmp_path / "data.csv"
-    data.write_text("\n".join([HEADER, *records(8000), *POISON]) + "\n", encoding="utf-8")
+    data.write_text("\n".join([HEADER, *records(1500), *POISON]) + "\n", encoding="utf-8")
     screens = [run("ledger", "budget", "clinic", "--epsilon", 3, "--delta", "1e-5")]
     for number, options in enumerate([(), ("--generator", "independent", "--table", "synthetic.parquet")]):
         out = tmp_path / f"release{number}"

@@ -63,6 +63,7 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
     assert "synthetic.csv" not in changed.err
 
 
+@pytest.mark.usefixtures("few_attacks")
 def test_an_old_copy_of_the_ledger_is_not_opened_after_a_certificate(
     run: Run, tmp_path: Path, schema_file: Path, data_file: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_an_old_copy_of_the_ledger_is_not_opened_after_a_certificate(
     assert again.code == 4
 
 
+@pytest.mark.usefixtures("few_attacks")
 def test_json_output_is_json_and_nothing_else(run: Run, tmp_path: Path, schema_file: Path, data_file: Path) -> None:
     run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
     arguments = ("release", data_file, "--schema", schema_file, *CLAIM, "--out", tmp_path / "release", "--json")
@@ -101,6 +103,7 @@ def test_json_output_is_json_and_nothing_else(run: Run, tmp_path: Path, schema_f
     assert json.loads(verified.out)["verified"] is True
 
 
+@pytest.mark.usefixtures("few_attacks")
 def test_a_refused_release_can_be_let_go_by_a_person_without_a_new_charge(
     run: Run, tmp_path: Path, schema_file: Path
 ) -> None:
@@ -140,6 +143,7 @@ def test_a_refused_release_can_be_let_go_by_a_person_without_a_new_charge(
     assert "no withheld release" in nothing.err
 
 
+@pytest.mark.usefixtures("few_attacks")
 def test_an_edited_withheld_release_is_not_let_go(run: Run, tmp_path: Path, schema_file: Path) -> None:
     run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
     data = tmp_path / "few.csv"
@@ -196,6 +200,7 @@ def test_the_schema_of_schemas_is_printed(run: Run) -> None:
     assert "properties" in json.loads(run("schema", "json-schema").out)
 
 
+@pytest.mark.usefixtures("few_attacks")
 def test_two_releases_under_a_locked_plan_verify_offline(
     run: Run, tmp_path: Path, schema_file: Path, data_file: Path
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the neural extra")
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("few_attacks")]
 
 from dpsynth.curator.gradients import StepAllowance  # noqa: E402
 from dpsynth.curator.record_matches import RECORD_GATE  # noqa: E402
