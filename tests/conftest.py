@@ -30,7 +30,7 @@ def _home_of_its_own() -> Iterator[None]:
 
 @pytest.fixture
 def few_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the internal audit and its negative controls try two attacks: for tests about everything else of a release."""
+    """Let the internal audit and its negative controls try two attacks: for tests of all else in a release."""
     from dpsynth.attacks.suite import attack_release
 
     few = ("exact-match", "nearest-neighbour-ratio")
