@@ -28,7 +28,7 @@ def recorded(folder: Path, name: str) -> Iterator[dict[str, Any]]:
         "commit": _commit(folder),
         "version": version(),
         "source_sha256": source_sha256("dpsynth.generators.registry"),
-        "generators": {entry.name: source_digest(entry.name) for entry in GENERATORS},
+        "generators": {name: source_digest(name) for name in ("all", *(entry.name for entry in GENERATORS))},
         "software": software_versions(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seconds": round(time.perf_counter() - began),

@@ -18,7 +18,7 @@ from privacy_audits.recorded_result import read_counts, recorded
 FOLDER = Path(__file__).parent
 EACH = CAMPAIGN_SIGNIFICANCE / (2 * len(honest()))
 """Counts and the sequential test of each primitive."""
-DRAWS, SMOKE_DRAWS = 20_000_000, 50_000
+DRAWS, SMOKE_DRAWS = 100_000_000, 50_000
 
 
 def everything(draws: int) -> dict[str, Any]:
