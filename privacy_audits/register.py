@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from dpsynth.auditing.audit_record import AuditRecord
 from dpsynth.certification.implementation_audits import AuditResult
+from privacy_audits.one_run.campaign import EACH
+from privacy_audits.one_run.pipeline import OneRun
+from privacy_audits.primitives.campaign import refuted
 
 FOLDER = Path(__file__).parent
 REGISTER = Path(str(resources.files("dpsynth.certification").joinpath("implementation_audits.json")))
@@ -24,30 +28,21 @@ def lines() -> Iterator[AuditResult]:
     """Return the lines that the recorded results make, campaign by campaign."""
     yield from _replayed()
     yield from _played()
+    yield from _drawn()
+    yield from _run_once()
 
 
 def _replayed() -> Iterator[AuditResult]:
     """Return a line of L0 for every generator of the registry that was replayed."""
-    file = FOLDER / "replay" / "results" / "replay.json"
-    if not file.exists():
+    content = _recorded("replay")
+    if content is None:
         return
-    content = json.loads(file.read_text(encoding="utf-8"))
-    for name, digest in content.get("generators", {}).items():
+    for name in content.get("generators", {}):
         subject = content["counts"]["subjects"].get(name)
         if subject is None:
             continue
         honest = not subject["differences"] and all(moved <= 1 for moved in subject["furthest"].values())
-        yield AuditResult(
-            id=f"replay-{name}-{content['commit'][:12]}",
-            campaign="replay",
-            generator=name,
-            layer="L0",
-            software_version=content["version"],
-            source_sha256=digest,
-            result="PASS" if honest else "FAIL",
-            date=content["date"],
-            file="replay/results/replay.json",
-        )
+        yield _line(content, "replay", name, "L0", honest=honest)
 
 
 def _played() -> Iterator[AuditResult]:
@@ -70,6 +65,45 @@ def _played() -> Iterator[AuditResult]:
                 date=record.date,
                 file=f"worst_case_game/results/{file.name}",
             )
+
+
+def _drawn() -> Iterator[AuditResult]:
+    """Return the line of L3: primitives belong to every generator."""
+    content = _recorded("primitives")
+    if content is None:
+        return
+    yield _line(content, "primitives", "all", "L3", honest=not refuted(content["counts"]))
+
+
+def _run_once() -> Iterator[AuditResult]:
+    """Return a line of L4 for every generator that was run once."""
+    content = _recorded("one_run")
+    if content is None:
+        return
+    runs = [OneRun(**plain) for plain in content["counts"]["runs"]]
+    for name in dict.fromkeys(run.generator for run in runs):
+        honest = not any(run.problems(EACH) for run in runs if run.generator == name)
+        yield _line(content, "one_run", name, "L4", honest=honest)
+
+
+def _recorded(campaign: str) -> dict[str, Any] | None:
+    file = FOLDER / campaign / "results" / f"{campaign}.json"
+    content: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    return content
+
+
+def _line(content: dict[str, Any], campaign: str, name: str, layer: str, *, honest: bool) -> AuditResult:
+    return AuditResult(
+        id=f"{campaign.replace('_', '-')}-{name}-{content['commit'][:12]}",
+        campaign=campaign,
+        generator=name,
+        layer=layer,
+        software_version=content["version"],
+        source_sha256=content["generators"][name],
+        result="PASS" if honest else "FAIL",
+        date=content["date"],
+        file=f"{campaign}/results/{campaign}.json",
+    )
 
 
 def text() -> str:

@@ -89,14 +89,19 @@ def main() -> None:
 
 def _said(counts: dict[str, Any]) -> bool:
     """Say what failed, and return whether something did."""
-    broken = [
+    broken = refuted(counts)
+    missed = [twin["name"] for twin in counts["doubles"] if not twin["found"]]
+    sys.stdout.write(f"refuted: {', '.join(broken) or 'none'}; not caught: {', '.join(missed) or 'none'}\n")
+    return bool(broken or missed)
+
+
+def refuted(counts: dict[str, Any]) -> list[str]:
+    """Return the names of the primitives whose counts refute their law."""
+    return [
         found["name"]
         for sampler, found in zip(honest(), counts["primitives"], strict=False)
         if problems(sampler, found, EACH) or found["sequential"] == "refuted"
     ]
-    missed = [twin["name"] for twin in counts["doubles"] if not twin["found"]]
-    sys.stdout.write(f"refuted: {', '.join(broken) or 'none'}; not caught: {', '.join(missed) or 'none'}\n")
-    return bool(broken or missed)
 
 
 if __name__ == "__main__":
