@@ -50,6 +50,8 @@ def release(
     noise: NoiseSource | None = None,
     ticket: str = "",
     legal_basis: str = "",
+    recipients: str = "",
+    environment: str = "",
     checkpoint: str | Path | None = None,
 ) -> Release:
     """Make a synthetic table of `data`, charge it to `ledger`, certify it, and write the release folder `out`.
@@ -57,8 +59,9 @@ def release(
     `rows` defaults to the noisy length of the table. `seed` makes the public sampling repeatable; privacy noise cannot
     be seeded, and `noise` other than the operating system's entropy cannot pass. `internal_folder`, by default
     `<out>-internal`, receives findings about real rows and must never be shared. `ticket` and `legal_basis` go to the
-    ledger, whose entries about this release travel with it. From the new folder `checkpoint`, `resume_release` goes on
-    with a training that was interrupted, for nothing.
+    ledger, whose entries about this release travel with it; `recipients` (for whom the table is meant) and
+    `environment` (where, under which rules) go on the certificate. From the new folder `checkpoint`, `resume_release`
+    goes on with a training that was interrupted, for nothing.
 
     Raises:
         InvalidInput: schema, header, budget or an option is wrong; nothing was read or charged.
@@ -76,6 +79,8 @@ def release(
     plan.require_a_chance(override)
     check_destination(folder, table_name, rows=rows or schema.public_rows, columns=len(schema.columns))
     check_internal_folder(internal, release_folder=folder)
+    if not (recipients + environment).isprintable():
+        raise InvalidInput("recipients and environment go on the certificate: give each in one line")
     if checkpoint is not None:
         _require_training(maker)
     seed = secrets.randbits(128) if seed is None else seed
@@ -99,6 +104,8 @@ def release(
         salt=new_salt(),
         ticket=ticket,
         legal_basis=legal_basis,
+        recipients=recipients,
+        environment=environment,
     )
     job = ReleaseJob(order, schema, budget, maker, policy, plan.decided, noise, canaries, rng, ledger, override)
     if checkpoint is None:

@@ -121,6 +121,8 @@ class ReleaseJob:
                 error_bars=bars,
                 gate=self.gate,
                 record=record,
+                recipients=order.recipients,
+                environment=order.environment,
             )
             now = datetime.now(UTC)
             certificate = assess(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import rfc8785
 from pydantic import ValidationError
@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from dpsynth.accounting.agreement import cross_check
 from dpsynth.certification import gate_sections, sections
 from dpsynth.certification.artefacts import digest_of_table
+from dpsynth.certification.binding_document import DependenciesSection
 from dpsynth.certification.canaries import JudgedTable
 from dpsynth.certification.checks import policy_checks
+from dpsynth.certification.dependencies import dependencies_of
 from dpsynth.certification.document import SCHEMA_VERSION, ArtefactsSection, CertificateDocument, OverrideSection
 from dpsynth.certification.facts import ReleaseFacts
 from dpsynth.certification.layout import TABLES
@@ -97,6 +99,7 @@ def assess(
     table_file: str = TABLES[0],
     override: Override | None = None,
     software: Mapping[str, str] | None = None,
+    dependencies: DependenciesSection | None = None,
     negative_controls: NegativeControls | None = None,
 ) -> Certificate:
     """Return the certificate of a release whatever its verdict; see `certify`."""
@@ -109,7 +112,8 @@ def assess(
     table = judged.table
     document = CertificateDocument(
         schema_version=SCHEMA_VERSION,
-        issued_at=issued_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        issued_at=sections.written_instant(issued_at),
+        validity=sections.validity_section(issued_at, policy),
         verdict=verdict.value,
         reasons=_reasons(checks),
         override=None if override is None else OverrideSection(by=override.by, reason=override.reason),
@@ -137,6 +141,7 @@ def assess(
         noise=sections.noise_section(facts),
         attempts=gate_sections.attempt_sections(facts, verdict),
         software=dict(sections.software_versions() if software is None else software),
+        dependencies=dependencies_of(facts.generator, facts.parameters) if dependencies is None else dependencies,
         limits=LIMITS,
     )
     return Certificate(document)
@@ -151,6 +156,7 @@ def certify(
     table_file: str = TABLES[0],
     override: Override | None = None,
     software: Mapping[str, str] | None = None,
+    dependencies: DependenciesSection | None = None,
     negative_controls: NegativeControls | None = None,
 ) -> Certificate:
     """Return the certificate of a release that may leave.
@@ -163,6 +169,7 @@ def certify(
         table_file: name that the table will have in the release folder.
         override: a person's decision to export whatever the verdict is; recorded even if it was not needed.
         software: versions to record; those that run now if None.
+        dependencies: packages to record; those that are installed now if None.
         negative_controls: what the attack suite says about planted leaks.
 
     Raises:
@@ -180,6 +187,7 @@ def certify(
         table_file=table_file,
         override=override,
         software=software,
+        dependencies=dependencies,
         negative_controls=negative_controls,
     )
     if not certificate.exportable:

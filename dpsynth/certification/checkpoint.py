@@ -50,6 +50,8 @@ class ReleaseOrder:
         salt: of the commitment to all of this, in hexadecimal.
         ticket: for the ledger.
         legal_basis: for the ledger.
+        recipients: for whom the table is meant, for the certificate.
+        environment: where and under which rules it will be used, for the certificate.
     """
 
     release_id: str
@@ -69,6 +71,8 @@ class ReleaseOrder:
     salt: str
     ticket: str
     legal_basis: str
+    recipients: str = ""
+    environment: str = ""
 
 
 class CheckpointFolder:

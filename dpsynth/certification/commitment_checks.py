@@ -16,6 +16,8 @@ def problem_of_commitment(document: CertificateDocument, lines: Sequence[Mapping
     """
     stated = document.commitment
     bound = bound_entries(lines, document.scope.release_id)
+    if stated is None and document.validity is not None:
+        return "it names no commitment, and every certificate of this form does"
     if stated is None:
         return "the ledger holds a commitment of this release, and the certificate names none" if bound else None
     if not bound:

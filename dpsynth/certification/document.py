@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from dpsynth.certification.binding_document import CommitmentSection
+from dpsynth.certification.binding_document import CommitmentSection, DependenciesSection, ValiditySection
 from dpsynth.certification.document_fields import (
     Count,
     Difference,
@@ -33,6 +33,8 @@ SCHEMA_ID = "urn:dpsynth:certificate-schema:1"
 class ScopeSection(Section):
     """What the certificate is about, and nothing beyond it."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"recipients", "environment"})
+
     dataset: str
     """Name of the data set in the ledger and in the schema."""
     release_id: str
@@ -49,6 +51,10 @@ class ScopeSection(Section):
     """About how many units the schema declares, public knowledge; null if it declares none."""
     noisy_rows: float
     """The generator's noisy estimate of the number of training rows."""
+    recipients: str = ""
+    """For whom the table is meant, as the curator declares; absent where nothing was declared."""
+    environment: str = ""
+    """Where and under which rules it will be used, as the curator declares; absent where nothing was declared."""
 
 
 class ChargeSection(Section):
@@ -320,13 +326,15 @@ class CertificateDocument(Section):
     """Certificate of one synthetic table: what was promised, charged and checked, and what is not covered."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"negative_controls", "policy_sha256", "record_gate", "audits", "commitment"}
+        {"negative_controls", "policy_sha256", "record_gate", "audits", "commitment", "validity", "dependencies"}
     )
 
     schema_version: Literal["1"]
     """Version of this document's form."""
     issued_at: Instant
     """When the certificate was made, UTC."""
+    validity: ValiditySection | None = None
+    """How long it stands; absent before certificates expired."""
     verdict: Outcome
     """PASS: every check met. INCONCLUSIVE: a check had too little to decide on. FAIL: a check was not met."""
     reasons: tuple[str, ...]
@@ -362,6 +370,8 @@ class CertificateDocument(Section):
     """Every training since the last export from this data set, this one included."""
     software: dict[str, str]
     """Versions of what computed all this."""
+    dependencies: DependenciesSection | None = None
+    """Every package that it rests on, and one digest of them; absent before they were listed."""
     limits: tuple[str, ...]
     """What this certificate does not say."""
 

@@ -79,6 +79,8 @@ class ReleaseFacts:
         shares: how the data set's budget is used up; None where it is not counted in squared mu.
         gate: who was to decide; None where canaries were.
         record: what the record gate said; None where it was not asked.
+        recipients: for whom the table is meant, as declared.
+        environment: where and under which rules it will be used, as declared.
     """
 
     release_id: str
@@ -96,6 +98,8 @@ class ReleaseFacts:
     shares: BudgetShares | None = None
     gate: GatePlan | None = None
     record: RecordEvidence | None = None
+    recipients: str = ""
+    environment: str = ""
 
     def audits(self, policy: Policy) -> VersionAudits:
         """Return what is recorded about the running version and this generator."""
@@ -152,6 +156,8 @@ def facts_of(
     error_bars: ErrorBars,
     gate: GatePlan | None = None,
     record: RecordEvidence | None = None,
+    recipients: str = "",
+    environment: str = "",
 ) -> ReleaseFacts:
     """Return the facts of a finished fit and of the judged table that came of it.
 
@@ -178,6 +184,8 @@ def facts_of(
         shares=budget_shares(ledger, dataset, ComposedDpEvent(tuple(event for _, event in curator.charged))),
         gate=gate,
         record=record,
+        recipients=recipients,
+        environment=environment,
     )
 
 

@@ -40,6 +40,9 @@ class Verdict(Enum):
 RECORD_GATES = ("needed", "always", "never")
 """When the record gate is asked."""
 
+_LONGEST = 36_500
+"""Days; a certificate that outlives everybody has no end."""
+
 _SEVERITY = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2}
 
 
@@ -102,6 +105,7 @@ class Policy:
         largest_empty_share: largest share of missing or out-of-domain cells in one column.
         audit_layers: layers of audits that the running version must have passed, as words; empty for none.
         attempts_allowed: most trainings on the way to one export, failed ones included.
+        valid_days: for how many days a certificate stands.
         reasons: why each threshold is what it is, by field name.
         sources: where each threshold comes from, by field name.
     """
@@ -131,6 +135,7 @@ class Policy:
     largest_empty_share: Fraction
     audit_layers: str
     attempts_allowed: int
+    valid_days: int
     reasons: Mapping[str, str]
     sources: Mapping[str, str]
 
@@ -160,6 +165,8 @@ class Policy:
         wrong = [name for name in shares if not 0 < getattr(self, name) < 1]
         counts = ("canaries", "canary_cells", "minimum_rows", "attempts_allowed", "max_epsilon", "max_delta")
         wrong += [name for name in counts if not getattr(self, name) > 0]
+        if not 0 < self.valid_days <= _LONGEST:
+            wrong.append("valid_days")
         if set(self.audit_layers.split()) - set(LAYERS):
             wrong.append("audit_layers")
         if self.record_gate not in RECORD_GATES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import metadata
 
@@ -16,7 +17,7 @@ from dpsynth.accounting.events import (
     PoissonSampledDpEvent,
     SelfComposedDpEvent,
 )
-from dpsynth.certification.binding_document import CommitmentSection
+from dpsynth.certification.binding_document import CommitmentSection, ValiditySection
 from dpsynth.certification.budget_shares import BudgetShares
 from dpsynth.certification.canary_evidence import CanaryEvidence
 from dpsynth.certification.commitment import bound_entries
@@ -36,6 +37,7 @@ from dpsynth.certification.document import (
 )
 from dpsynth.certification.facts import ReleaseFacts, charge_to_json
 from dpsynth.certification.policy import Check, Policy
+from dpsynth.certification.source_digest import attack_suite_sha256
 from dpsynth.schema.table import SyntheticTable
 
 _DIGITS = 6
@@ -67,7 +69,24 @@ def scope_section(facts: ReleaseFacts, table: SyntheticTable) -> ScopeSection:
         neighboring_relation=schema.unit.relation.value,
         declared_units=schema.public_rows,
         noisy_rows=round(facts.noisy_rows, _DIGITS),
+        recipients=facts.recipients,
+        environment=facts.environment,
     )
+
+
+def validity_section(issued_at: datetime, policy: Policy) -> ValiditySection:
+    """Return how long a certificate of this policy stands."""
+    return ValiditySection(
+        until=written_instant(issued_at + timedelta(days=policy.valid_days)),
+        days=policy.valid_days,
+        reason=policy.reasons["valid_days"],
+        attack_suite_sha256=attack_suite_sha256(),
+    )
+
+
+def written_instant(moment: datetime) -> str:
+    """Return a moment in UTC as a certificate writes it, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def claim_section(facts: ReleaseFacts) -> ClaimSection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -23,8 +24,18 @@ def source_sha256(generator_module: str) -> str:
     Args:
         generator_module: name of the module that defines the generator.
     """
+    return _digest_of(_closure(generator_module, *_EVERY_FIT))
+
+
+@cache
+def attack_suite_sha256() -> str:
+    """Return the SHA-256 over every module of the attacks, as `source_sha256` takes it."""
+    return _digest_of({f"dpsynth.attacks.{path.stem}": path for path in (_PACKAGE / "attacks").glob("*.py")})
+
+
+def _digest_of(modules: Mapping[str, Path]) -> str:
     digest = hashlib.sha256()
-    for name, path in sorted(_closure(generator_module, *_EVERY_FIT).items()):
+    for name, path in sorted(modules.items()):
         text = path.read_bytes().replace(b"\r\n", b"\n")
         digest.update(f"{name}\0{len(text)}\0".encode())
         digest.update(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from dpsynth.certification.policy import Verdict
 from dpsynth.certification.released_table import codes_of_table, problems_of_table
 from dpsynth.certification.sections import accountants_section
 from dpsynth.certification.signing import key_id_of, open_envelope, statement, subject
+from dpsynth.certification.validity_checks import describe_validity, problem_of_dependencies, problem_of_validity
 from dpsynth.certification.verification import Verification, VerifiedCheck
 from dpsynth.errors import BundleError, DpsynthError, LedgerCorrupted
 from dpsynth.ledger import EntryKind, PlannedRelease, planned_release, verify_extract
@@ -39,6 +41,11 @@ from dpsynth.schema.schema import Schema
 
 _ROUNDING = 0.001
 """Another machine may compute an epsilon that differs in its last digits."""
+
+
+def current_time() -> datetime:
+    """Return the time by the clock of this machine, UTC."""
+    return datetime.now(UTC)
 
 
 class _Refuted(Exception):
@@ -51,6 +58,7 @@ def verify_release(
     public_key: Path | None = None,
     repeat_controls: bool = False,
     commitment: Path | None = None,
+    now: datetime | None = None,
 ) -> Verification:
     """Return what holds and what does not hold about a release folder.
 
@@ -60,6 +68,7 @@ def verify_release(
             in the folder is used: that shows that nothing changed since it was signed, but not by whom.
         repeat_controls: attack planted leaks among the rows of the table again, which takes some seconds.
         commitment: the opening of the commitment, or the internal folder that holds it; for auditors.
+        now: when the certificate has to stand; the time of this machine if None.
 
     Raises:
         BundleError: `folder` is not a folder, or `public_key` cannot be read.
@@ -76,6 +85,7 @@ def verify_release(
         ("signature", release.check_signature),
         ("certificate", release.check_certificate),
         ("verdict", release.check_verdict),
+        ("validity", lambda: release.check_validity(current_time() if now is None else now)),
         ("schema", release.check_schema),
         ("table", release.check_table),
         ("negative controls", release.check_negative_controls),
@@ -219,7 +229,11 @@ class _Release:
         asked = FIRST_CHECK_NAMES if document.policy_sha256 is None else CHECK_NAMES
         if tuple(check.name for check in document.checks) != asked:
             raise _Refuted("it does not answer exactly the questions that the policy asks")
-        for contradiction in (problem_of_gates(document), problem_of_canaries(document)):
+        for contradiction in (
+            problem_of_gates(document),
+            problem_of_canaries(document),
+            problem_of_dependencies(document),
+        ):
             if contradiction is not None:
                 raise _Refuted(contradiction)
         about = [bar.columns for bar in document.error_bars.bars]
@@ -237,6 +251,12 @@ class _Release:
         if document.override is None:
             return "PASS"
         return f"{document.verdict}, exported by decision of {document.override.by}: {document.override.reason}"
+
+    def check_validity(self, now: datetime) -> str:
+        problem = problem_of_validity(self._certificate.document, now)
+        if problem is not None:
+            raise _Refuted(problem)
+        return describe_validity(self._certificate.document)
 
     def check_schema(self) -> str:
         if self._schema.digest != self._certificate.document.artefacts.schema_sha256:

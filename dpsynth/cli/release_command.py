@@ -59,6 +59,10 @@ def release_table(
     ] = "default",
     ticket: Annotated[str, typer.Option(help="Where this was decided, for the ledger.")] = "",
     legal_basis: Annotated[str, typer.Option(help="Legal basis of the processing, for the ledger.")] = "",
+    recipients: Annotated[str, typer.Option(help="For whom the table is meant, for the certificate.")] = "",
+    environment: Annotated[
+        str, typer.Option(help="Where and under which rules it will be used, for the certificate.")
+    ] = "",
     checkpoint: Annotated[
         Path | None, typer.Option(help="New folder from which `dpsynth resume` goes on with an interrupted training.")
     ] = None,
@@ -104,6 +108,8 @@ def release_table(
                     override=override,
                     ticket=ticket,
                     legal_basis=legal_basis,
+                    recipients=recipients,
+                    environment=environment,
                     checkpoint=checkpoint,
                 )
         except CertificationRefused as refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,10 +29,17 @@ def verify(
         Path | None,
         typer.Option(help="For auditors: commitment.json, or the internal folder of the release, which holds it."),
     ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day by which the certificate is judged, in UTC; today if not given."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
     """Check signature, hashes, table, ledger extract and cost of a release; needs neither data nor network."""
-    verification = verify_release(folder, public_key=public_key, repeat_controls=repeat_controls, commitment=commitment)
+    now = None if at is None else at.replace(tzinfo=UTC)
+    verification = verify_release(
+        folder, public_key=public_key, repeat_controls=repeat_controls, commitment=commitment, now=now
+    )
     failed = [check for check in verification.checks if not check.passed]
     if as_json:
         checks = [

@@ -94,8 +94,9 @@ ANNEX: tuple[AnnexText, ...] = (
             ),
             AnnexRow(
                 "Is it documented, with tests against attacks?",
-                ("checks", "canaries", "attempts", "generator", "software"),
-                "What was checked, with limits and reasons, every attempt, and what computed it.",
+                ("checks", "canaries", "commitment", "attempts", "generator", "software"),
+                "What was checked, with limits and reasons, what was fixed beforehand, every attempt, and what "
+                "computed it.",
                 "Design decisions of the controller, the impact assessment, and its review.",
             ),
         ),
@@ -118,9 +119,9 @@ ANNEX: tuple[AnnexText, ...] = (
             ),
             AnnexRow(
                 "Is it recorded, and reviewed as time passes?",
-                ("issued_at", "attempts", "ledger"),
-                "When it was made, after which attempts, and where it stands in the ledger.",
-                "The date of the next review, and who makes it.",
+                ("issued_at", "validity", "attempts", "ledger"),
+                "When it was made, until when it stands, after which attempts, and where it stands in the ledger.",
+                "Who makes the review that is due by then.",
             ),
         ),
     ),
@@ -167,8 +168,8 @@ ANNEX: tuple[AnnexText, ...] = (
         rows=(
             AnnexRow(
                 "6.2 Threat modelling",
-                ("limits", "canaries"),
-                "The attacker of the guarantee: anybody, with any other knowledge.",
+                ("limits", "canaries", "scope.recipients", "scope.environment"),
+                "The attacker of the guarantee: anybody, with any other knowledge; recipients as they were declared.",
                 "Security and privacy practices of the recipient; motives and capacity.",
             ),
             AnnexRow(
@@ -203,8 +204,8 @@ ANNEX: tuple[AnnexText, ...] = (
             ),
             AnnexRow(
                 "9.2, 9.3 Governance before and after data are made available",
-                ("attempts", "override", "ledger", "issued_at"),
-                "Attempts, decisions by named persons, and the state of the ledger.",
+                ("attempts", "override", "ledger", "issued_at", "validity"),
+                "Attempts, decisions by named persons, the state of the ledger, and when to look again.",
                 "Roles, procedures, and monitoring after the release.",
             ),
         ),
@@ -221,8 +222,9 @@ ANNEX: tuple[AnnexText, ...] = (
             ),
             AnnexRow(
                 "Algorithms, correctness and bugs",
-                ("claim.charges", "accountants", "checks", "canaries", "software"),
-                "Every question that was asked, costs by independent methods, a test that can refute the claim.",
+                ("claim.charges", "accountants", "checks", "canaries", "commitment", "software", "dependencies"),
+                "Every question that was asked, costs by independent methods, a test that can refute the claim and was "
+                "fixed beforehand, and every package with its version.",
                 "A proof that the software has no fault.",
             ),
             AnnexRow(

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from dpsynth.certification import verify
 from dpsynth.certification.signing import SigningKey, load_or_create_key
-from tests.certification.made_releases import MadeRelease, honest_release
+from tests.certification.made_releases import ISSUED, MadeRelease, honest_release
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates are read the day after they were issued, whenever the tests run."""
+    monkeypatch.setattr(verify, "current_time", lambda: ISSUED + timedelta(days=1))
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,7 @@ from dpsynth.ledger.chain import canonical_json, chain_digest, content_digest_of
 from dpsynth.randomness import SeededNoise
 from tests.certification.made_releases import (
     CLAIM,
+    COMMITMENT,
     EVENTS,
     ISSUED,
     POLICY,
@@ -62,6 +63,7 @@ def planned_ledger(*requests: tuple[DpEvent, list[tuple[str, DpEvent]]], release
     books = Ledger("sqlite://")
     books.set_budget(schema.dataset, PrivacyBudget("3", "1e-5"), unit=schema.unit.describe(), policy="plan")
     books.lock_plan(schema.dataset, LIST)
+    books.note(schema.dataset, COMMITMENT.note, release_id=release_id)
     for event, charged in requests:
         books.settle(books.open(reserved(books, event, release_id)), charged)
     return books
@@ -238,9 +240,9 @@ def test_parts_on_two_plans_are_not_proven_by_losses() -> None:
 def test_an_extract_that_does_not_hold_proves_no_plan(trained: MadeRelease) -> None:
     lines = [dict(line) for line in trained.facts.ledger_extract]
     lines[-1]["digest"] = "0" * 64
-    with pytest.raises(LedgerCorrupted, match="line 5"):
+    with pytest.raises(LedgerCorrupted, match="line 6"):
         planned_release(lines, "release-1")
-    with pytest.raises(LedgerCorrupted, match="line 5"):
+    with pytest.raises(LedgerCorrupted, match="line 6"):
         assess(replace(trained.facts, ledger_extract=tuple(lines)), trained.judged, POLICY, issued_at=ISSUED)
 
 

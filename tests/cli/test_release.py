@@ -59,7 +59,7 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
     changed = run("verify", out)
     assert changed.code == 3
     assert "FAIL files: changed: synthetic.csv" in changed.out
-    assert "3 of 13 checks failed (files, signature, table)" in changed.err
+    assert "3 of 14 checks failed (files, signature, table)" in changed.err
     assert "synthetic.csv" not in changed.err
 
 

@@ -98,16 +98,33 @@ def test_the_verdict_comes_first(html: str) -> None:
         "PASS",
         "What is promised",
         "What the test with planted rows saw",
+        "What was fixed before the rows were read",
         "What was checked",
         "Was the software itself put to the test?",
         "What was asked of the rows, and what it cost",
         "How close the synthetic table is to what was measured",
         "How far the synthetic table may be from the real one",
         "What is published without protection",
+        "For how long, and for whom",
         "What this certificate does not say",
         "How to check this yourself",
         "Annex: legal texts and standards",
     ]
+
+
+def test_it_says_until_when_for_whom_and_what_was_bound(certificate: Certificate, html: str) -> None:
+    document = certificate.document
+    assert document.validity is not None
+    assert document.commitment is not None
+    assert document.dependencies is not None
+    for said in ("Stands until</dt><dd>2027-03-01", document.validity.reason, document.commitment.sha256):
+        assert said in html
+    assert document.dependencies.sha256 in html
+    assert "The curator declares nothing about who is to have the table" in html
+    scope = document.scope.model_copy(update={"recipients": "<b>partners</b>", "environment": "a closed room"})
+    declared = page(Certificate(document.model_copy(update={"scope": scope})))
+    assert "meant for: &lt;b&gt;partners&lt;/b&gt;. About" in declared
+    assert "they declare: a closed room." in declared
 
 
 def test_the_page_can_be_read_without_seeing_it(html: str) -> None:
