@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from dpsynth.attacks import (
     Reading,
     Records,
     Statistic,
+    SuiteFindings,
     Tolerances,
     overall_reading,
     run_suite,
@@ -22,7 +24,7 @@ from dpsynth.attacks import (
 from dpsynth.attacks.distance import nearest_totals
 from dpsynth.attacks.result import EVERYONE
 from dpsynth.attacks.strata import DeclaredGroup
-from dpsynth.attacks.suite import SMALLEST_REFERENCE, attack_release
+from dpsynth.attacks.suite import EXPOSURE_SCORE, SMALLEST_REFERENCE, attack_release
 from dpsynth.errors import AttackFailed, InvalidInput
 from dpsynth.progress import reporting_to
 from tests.attacks.populations import (
@@ -76,26 +78,33 @@ def jittered(codes: Codes) -> Codes:
 
 LEAKS: dict[str, Callable[[Split], Codes]] = {
     "identity": lambda split: split.members,
-    "shuffled": lambda split: rng(1).permutation(split.members),
     "bootstrap": lambda split: bootstrap(split.members, rng(2)),
     "tenth": lambda split: partly_copied(split.members, split.fresh, share=0.1),
     "noisy copy": lambda split: jittered(split.members),
 }
 
 
+@cache
+def found(release: str) -> SuiteFindings:
+    """Return what all attacks find in a leak, or in fresh rows; most tests here ask about the same few releases."""
+    synthetic = SPLIT.fresh if release == "fresh" else LEAKS[release](SPLIT)
+    tables = (mixed(codes) for codes in (SPLIT.members, SPLIT.controls, synthetic, SPLIT.reference))
+    return attack_release(*tables, rng=rng())
+
+
 @pytest.mark.parametrize("leak", LEAKS)
 def test_planted_leaks_fail(leak: str) -> None:
-    assert overall_reading(attack(SPLIT, LEAKS[leak](SPLIT))) is Reading.FAIL
+    assert overall_reading(found(leak).results) is Reading.FAIL
 
 
 def test_a_tenth_of_copied_rows_is_what_the_match_excess_measures() -> None:
-    excess = by_name(attack(SPLIT, LEAKS["tenth"](SPLIT)))["exact-match", Statistic.EXACT_MATCH_EXCESS]
+    excess = by_name(found("tenth").results)["exact-match", Statistic.EXACT_MATCH_EXCESS]
     assert excess.reading is Reading.FAIL
     assert excess.interval.estimate == pytest.approx(0.1)
 
 
 def test_a_fresh_draw_does_not_fail() -> None:
-    assert overall_reading(attack(SPLIT, SPLIT.fresh)) is not Reading.FAIL
+    assert overall_reading(found("fresh").results) is not Reading.FAIL
 
 
 def test_a_large_fresh_draw_passes() -> None:
@@ -135,83 +144,19 @@ def test_a_verbatim_copy_of_categorical_columns_is_no_tie() -> None:
     assert overall_reading(crowded_suite(members, controls, fresh, reference)) is not Reading.FAIL
 
 
-def test_hundred_rows_never_pass_and_false_alarms_are_rare() -> None:
-    # 24 fresh draws with the whole suite. Holm at 5 %: an alarm (some adjusted p-value <= 5 %) has probability 5 % at
-    # most, 1.2 +- 1.1 expected; more than 6 have probability 1.3e-4. A FAIL needs the size of the risk as well.
-    splits = [mixed_split(100, rng(1000 + seed)) for seed in range(24)]
-    runs = [attack(split, split.fresh, seed=seed) for seed, split in enumerate(splits)]
-    assert {overall_reading(results) for results in runs} <= {Reading.INCONCLUSIVE, Reading.FAIL}
-    assert sum(min(result.adjusted_p_value for result in results) <= 0.05 for results in runs) <= 6
-    assert sum(overall_reading(results) is Reading.FAIL for results in runs) <= 6
-
-
-def test_false_alarms_and_power_of_the_deterministic_attacks() -> None:
-    # 120 fresh draws: at most 6 alarms expected, more than 15 have probability 3.3e-4.
-    # Power: with 10 % copied rows every one of 20 draws must fail (20 copies against none: p = 6e-7 each).
-    alarms = failures = 0
-    for seed in range(120):
-        split = mixed_split(200, rng(2000 + seed))
-        results = attack(split, split.fresh, seed=seed, attacks=DETERMINISTIC)
-        alarms += min(result.adjusted_p_value for result in results) <= 0.05
-        failures += overall_reading(results) is Reading.FAIL
-        if seed < 20:
-            copied = partly_copied(split.members, split.fresh, share=0.1)
-            assert overall_reading(attack(split, copied, seed=seed, attacks=DETERMINISTIC)) is Reading.FAIL
-    assert alarms <= 15
-    assert failures <= 15
-
-
 TENTH = LEAKS["tenth"](SPLIT)
 
 
 def test_the_same_rng_gives_the_same_results() -> None:
-    assert attack(SPLIT, TENTH, seed=5) == attack(SPLIT, TENTH, seed=5)
+    assert attack(SPLIT, TENTH) == found("tenth").results
 
 
-def test_permuting_rows_changes_nothing() -> None:
-    turned = Split(
-        *(rng(6).permutation(codes) for codes in (SPLIT.members, SPLIT.controls, SPLIT.reference, SPLIT.fresh))
-    )
-    assert attack(SPLIT, TENTH) == attack(turned, rng(7).permutation(TENTH))
-
-
-def test_permuting_columns_changes_nothing() -> None:
-    order = rng(8).permutation(SPLIT.members.shape[1])
-    tables = [
-        Records(mixed(codes).values[:, order], mixed(codes).ordered[order])
-        for codes in (SPLIT.members, SPLIT.controls, TENTH, SPLIT.reference)
-    ]
-    names = [f"column {place + 1}" for place in order]
-    assert attack(SPLIT, TENTH) == run_suite(*tables, rng=rng(), names=names)
-
-
-@pytest.mark.parametrize("ordered", [True, False])
-def test_a_constant_column_changes_nothing(ordered: bool) -> None:
-    tables = [
-        Records(np.column_stack([mixed(codes).values, np.ones(len(codes))]), np.append(mixed(codes).ordered, ordered))
-        for codes in (SPLIT.members, SPLIT.controls, TENTH, SPLIT.reference)
-    ]
-    assert attack(SPLIT, TENTH) == run_suite(*tables, rng=rng())
-
-
-def test_recoding_categories_changes_nothing_but_the_forest() -> None:
-    recodings = [rng(place).permutation(column.size) for place, column in enumerate(MIXED.columns)]
-
-    def recoded(codes: Codes) -> Codes:
-        turned = codes.copy()
-        for place, column in enumerate(MIXED.columns):
-            if not column.is_ordered:
-                turned[:, place] = recodings[place][codes[:, place]]
-        return turned
-
-    turned = Split(*(recoded(codes) for codes in (SPLIT.members, SPLIT.controls, SPLIT.reference, SPLIT.fresh)))
-    first, second = attack(SPLIT, TENTH, attacks=WITHOUT_FOREST), attack(turned, recoded(TENTH), attacks=WITHOUT_FOREST)
-    assert first == second
+# That the writing of tables changes no number is in test_suite_rewritten.py.
 
 
 def test_swapping_members_and_controls_flips_every_sign() -> None:
     swapped = Split(SPLIT.controls, SPLIT.members, SPLIT.reference, SPLIT.fresh)
-    there, back = by_name(attack(SPLIT, SPLIT.members)), by_name(attack(swapped, SPLIT.members))
+    there, back = by_name(found("identity").results), by_name(attack(swapped, SPLIT.members))
     for key, result in there.items():
         if result.statistic is Statistic.EXCESS_RISK:
             # A share of what controls leave: the sign flips, the size is another.
@@ -236,16 +181,18 @@ def test_more_copies_never_weaken_the_evidence() -> None:
 
 def test_a_small_reference_takes_half_of_the_controls() -> None:
     nothing = mixed(SPLIT.reference[:0])
-    for reference in (nothing, mixed(SPLIT.reference[: SMALLEST_REFERENCE - 1])):
+    cheap = (*DETERMINISTIC, "singling-out", "linkability")
+    for reference, attacks in ((nothing, tuple(ATTACKS)), (mixed(SPLIT.reference[: SMALLEST_REFERENCE - 1]), cheap)):
         people = mixed(SPLIT.members), mixed(SPLIT.controls)
-        leaky = run_suite(*people, mixed(SPLIT.members), reference, rng=rng())
+        leaky = run_suite(*people, mixed(SPLIT.members), reference, rng=rng(), attacks=attacks)
         # Singling out counts predicates, not people.
         people_counted = (result for result in by_name(leaky).values() if result.attack != "singling-out")
         assert {result.controls for result in people_counted} == {ROWS // 2}
         assert overall_reading(leaky) is Reading.FAIL
-        honest = run_suite(*people, mixed(SPLIT.fresh), reference, rng=rng())
+        honest = run_suite(*people, mixed(SPLIT.fresh), reference, rng=rng(), attacks=attacks)
         assert overall_reading(honest) is not Reading.FAIL
-    turned = run_suite(people[0], mixed(rng(9).permutation(SPLIT.controls)), mixed(SPLIT.fresh), reference, rng=rng())
+    people = mixed(SPLIT.members), mixed(rng(9).permutation(SPLIT.controls))
+    turned = run_suite(*people, mixed(SPLIT.fresh), reference, rng=rng(), attacks=attacks)
     assert turned == honest
 
 
@@ -338,9 +285,7 @@ def test_declared_groups_are_looked_at_on_their_own() -> None:
 
 
 def test_what_few_people_cannot_decide_is_not_tested_and_is_said() -> None:
-    findings = attack_release(
-        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(SPLIT.fresh), mixed(SPLIT.reference), rng=rng()
-    )
+    findings = found("fresh")
     # 1 % of 800 people: about four members and four controls.
     assert {one.stratum for one in findings.untested} >= {"most isolated 1 %"}
     for one in findings.untested:
@@ -353,8 +298,9 @@ def test_what_few_people_cannot_decide_is_not_tested_and_is_said() -> None:
 def test_exposed_rows_are_positions_of_copied_members() -> None:
     synthetic = np.concatenate([SPLIT.members[100:200], SPLIT.fresh[100:]])
     findings = attack_release(
-        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(synthetic), mixed(SPLIT.reference), rng=rng()
-    )
+        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(synthetic), mixed(SPLIT.reference),
+        rng=rng(), attacks=(EXPOSURE_SCORE,),
+    )  # fmt: skip
     listed = set(findings.exposed.rows)
     assert len(listed) > 50
     assert len(listed - set(range(100, 200))) <= 0.15 * len(listed)  # 5 % expected
@@ -363,9 +309,7 @@ def test_exposed_rows_are_positions_of_copied_members() -> None:
 
 
 def test_findings_hold_what_pictures_need() -> None:
-    findings = attack_release(
-        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(SPLIT.members), mixed(SPLIT.reference), rng=rng()
-    )
+    findings = found("identity")
     curves = {curve.attack: curve.points for curve in findings.curves}
     assert curves["nearest-neighbour"][0][1] == 1  # every member before the first control
     for points in curves.values():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,9 @@ FOLDER = Path(os.environ.get("DPSYNTH_SHARED_DATA", PROJECT.parent / "shared" / 
 ORDERED = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
 LEFT_OUT = "fnlwgt"
 """A survey weight: nearly unique per household, so it would make every copy trivial to find."""
+
+ROWS, ROWS_FOR_FEW_COPIES = 1000, 2000
+"""Many rows of coded Adult are equal by nature: one copied row in fifty stands out among more people only."""
 
 pytestmark = pytest.mark.skipif(
     not (FOLDER / "adult_coded.csv").is_file(), reason="the coded Adult table is not beside this checkout"
@@ -33,11 +35,19 @@ def schema() -> PlainSchema:
 
 
 @pytest.fixture(scope="module")
-def split() -> Split:
+def people() -> Codes:
     names = list(json.loads((FOLDER / "adult_coded_domain.json").read_text(encoding="utf-8")))
     table = np.loadtxt(FOLDER / "adult_coded.csv", delimiter=",", skiprows=1, dtype=np.int64)
-    people = np.random.default_rng(7).permutation(np.delete(table, names.index(LEFT_OUT), axis=1))
-    return Split(*(people[2000 * part : 2000 * (part + 1)] for part in range(4)))
+    return np.random.default_rng(7).permutation(np.delete(table, names.index(LEFT_OUT), axis=1))
+
+
+def split_of(people: Codes, rows: int) -> Split:
+    return Split(*np.split(people[: 4 * rows], 4))
+
+
+@pytest.fixture(scope="module")
+def split(people: Codes) -> Split:
+    return split_of(people, ROWS)
 
 
 def reading(split: Split, synthetic: Codes, schema: PlainSchema) -> Reading:
@@ -47,17 +57,14 @@ def reading(split: Split, synthetic: Codes, schema: PlainSchema) -> Reading:
     return overall_reading(run_suite(*tables, rng=np.random.default_rng(0)))
 
 
-LEAKS: dict[str, Callable[[Split], Codes]] = {
-    "identity": lambda split: split.members,
-    "bootstrap": lambda split: bootstrap(split.members, np.random.default_rng(1)),
-    "tenth": lambda split: partly_copied(split.members, split.fresh, share=0.1),
-    "fiftieth": lambda split: partly_copied(split.members, split.fresh, share=0.02),
-}
+# What copies all rows, or one in ten, is in tests/corpus.
+def test_a_bootstrap_fails(split: Split, schema: PlainSchema) -> None:
+    assert reading(split, bootstrap(split.members, np.random.default_rng(1)), schema) is Reading.FAIL
 
 
-@pytest.mark.parametrize("leak", LEAKS)
-def test_planted_leaks_fail(leak: str, split: Split, schema: PlainSchema) -> None:
-    assert reading(split, LEAKS[leak](split), schema) is Reading.FAIL
+def test_one_copied_row_in_fifty_fails(people: Codes, schema: PlainSchema) -> None:
+    split = split_of(people, ROWS_FOR_FEW_COPIES)
+    assert reading(split, partly_copied(split.members, split.fresh, share=0.02), schema) is Reading.FAIL
 
 
 def noisy_column(codes: Codes, size: int, epsilon: float, rng: np.random.Generator) -> Codes:

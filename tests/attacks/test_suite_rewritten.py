@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -54,6 +55,13 @@ def findings(given: Scene) -> SuiteFindings:
     )
 
 
+@cache
+def as_given(reference_rows: int) -> tuple[Scene, SuiteFindings]:
+    """Return the tables as they are and what is found in them, once for all ways of writing them."""
+    given = scene(reference_rows)
+    return given, findings(given)
+
+
 def numbers(found: SuiteFindings) -> list[str]:
     """Return everything but the labels of variants, which are made of names."""
     return sorted(
@@ -68,8 +76,8 @@ def numbers(found: SuiteFindings) -> list[str]:
     ids=lambda rewriting: rewriting.__name__,
 )
 def test_the_writing_of_tables_changes_no_number(rewriting: Rewriting, reference_rows: int) -> None:
-    given = scene(reference_rows)
-    first, second = findings(given), findings(rewriting(given))
+    given, first = as_given(reference_rows)
+    second = findings(rewriting(given))
     assert {result.attack for result in first.results} == set(ATTACKS)
     assert numbers(first) == numbers(second)
     assert len(first.exposed.rows) == len(second.exposed.rows)

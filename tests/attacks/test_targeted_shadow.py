@@ -60,14 +60,15 @@ def private_marginals(rows: Codes, rng: np.random.Generator) -> Codes:
 
 
 def attacked(
-    pipeline: FitAndSample, *, seed: int = 0, isolated: int = 2, typical: int = 1, canaries: int = 1
+    pipeline: FitAndSample, *, seed: int = 0, isolated: int = 2, typical: int = 1, canaries: int = 1, planned: int = 4
 ) -> tuple[ShadowResult, ...]:
+    """Return what is found about some of the planned targets; those that are left out count in the correction."""
     rng = np.random.default_rng(seed)
     auxiliary = mixed_rows(900, rng)
     planted = draw_canaries(MIXED.columns, canaries, rng=rng)
     targets = choose_targets(auxiliary, MIXED, canaries=planted, isolated=isolated, typical=typical)
     attack = TargetedShadow(pipeline, MIXED, auxiliary, ROWS, SMOKE)
-    return weighed([*attack.findings(targets, rng=rng)], planned=len(targets), delta=DELTA)
+    return weighed([*attack.findings(targets, rng=rng)], planned=planned, delta=DELTA)
 
 
 def test_one_percent_of_outliers_copied_with_noise_is_caught() -> None:
@@ -80,7 +81,7 @@ def test_one_percent_of_outliers_copied_with_noise_is_caught() -> None:
 
 
 def test_differential_privacy_is_not_caught_and_no_bound_exceeds_it() -> None:
-    for result in attacked(private_marginals):
+    for result in attacked(private_marginals, isolated=1):
         assert not result.is_caught
         assert result.epsilon_lower <= EPSILON
         assert result.auc.lower <= 0.5 <= result.auc.upper
@@ -88,8 +89,8 @@ def test_differential_privacy_is_not_caught_and_no_bound_exceeds_it() -> None:
 
 @pytest.mark.parametrize(("twin", "epsilon"), [("noisy-copy", 1.0), ("smote", 0.5), ("row-swap", 1.0)])
 def test_a_generator_that_overfits_gives_isolated_people_away(twin: str, epsilon: float) -> None:
-    results = attacked(leaking(twin), isolated=1)
-    assert all(result.is_caught for result in results if result.kind == "most isolated")
+    results = attacked(leaking(twin), isolated=1, typical=0, canaries=0, planned=3)
+    assert [(result.kind, result.is_caught) for result in results] == [("most isolated", True)]
     assert max(result.epsilon_lower for result in results) > epsilon
 
 

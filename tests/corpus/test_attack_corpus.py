@@ -70,7 +70,7 @@ def test_an_honest_release_does_not_fail(table: str, release: str) -> None:
     assert reading(people, made) is not Reading.FAIL
 
 
-@pytest.mark.parametrize("table", [*REAL, "adult-categorical", "crowded", "odd"])
+@pytest.mark.parametrize("table", [*REAL, "adult-categorical"])
 def test_a_hundred_rows_never_pass(table: str) -> None:
     people = people_of(table, 100)
     assert reading(people, people.fresh) is not Reading.PASS
@@ -78,13 +78,14 @@ def test_a_hundred_rows_never_pass(table: str) -> None:
 
 def test_false_alarms_are_as_rare_as_promised() -> None:
     # 12 fresh draws with the whole suite. Holm at 5 %: an alarm has probability 5 % at most; more than 4 of 12 have
-    # probability 2e-4 (binomial tail).
+    # probability 2e-4 (binomial tail). A hundred rows never pass, on these tables either.
     alarms = failures = 0
     for draw in range(12):
         people = people_of(("crowded", "odd")[draw % 2], 100, seed=100 + draw)
         results = people.suite(people.fresh, draw)
         alarms += min(result.adjusted_p_value for result in results) <= 0.05
         failures += overall_reading(results) is Reading.FAIL
+        assert overall_reading(results) is not Reading.PASS
     assert alarms <= 4
     assert failures <= 4
 
