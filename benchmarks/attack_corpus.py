@@ -1,19 +1,21 @@
 """What the attack suite and the canary gate say about releases that are known to leak, and about some that do not.
 
 Run from the root of the project: `python -m benchmarks.attack_corpus [--rows N] [--draws N] [--tables NAME ...]
-[--json FILE]`. Every table gives members, controls, a reference and fresh rows, disjoint. Leaky twins of the members
-must fail under the suite; leaky twins of members with planted canaries must fail the gate; fresh rows, independent
-columns, noise and rows of another population must not.
+[--releases NAME ...] [--json FILE]`; a file that exists gets one more run. Every table gives members, controls, a
+reference and fresh rows, disjoint. Leaky twins of the members must fail under the suite; leaky twins of members with
+planted canaries must fail the gate; fresh rows, independent columns, noise and rows of another population must not.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,9 @@ FEW_NOISY_OUTLIERS = "few-noisy-outliers"
 
 
 RARE = ("copied-fiftieth", "ten-in-two-thousand", "few-copied-outliers", "few-noisy-outliers")
-"""Twins that give few rows away: they are tried with twice as many rows."""
+"""Twins that give few rows away: they are tried with 2,000 rows at least, if the table has them."""
+
+_ROWS_OF_RARE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +111,18 @@ class People:
 
     def gate(self, twin: str, seed: int) -> CanaryEvidence:
         """Return what canaries say about a generator that leaks like the twin, with canaries among its members."""
+
+        def leaky(trained: Codes) -> Codes:
+            source = LeakSource(trained, self.fresh, self.table.schema)
+            return LEAKY_TWINS[twin].make(source, np.random.default_rng([seed, 4])).astype(np.int32)
+
+        return self.gate_of(leaky, seed)
+
+    def gate_of(self, generator: Callable[[Codes], Codes], seed: int) -> CanaryEvidence:
+        """Return what canaries among its members say about a generator."""
         schema, policy = self.table.schema, default_policy()
         canaries = draw_canaries(schema, policy, CLAIM, rng=np.random.default_rng([seed, 3]), noise=SeededNoise(seed))
-        trained = np.concatenate([self.members, canaries.included_rows])
-        source = LeakSource(trained, self.fresh, schema)
-        release = LEAKY_TWINS[twin].make(source, np.random.default_rng([seed, 4])).astype(np.int32)
+        release = generator(np.concatenate([self.members, canaries.included_rows]))
         return canaries.judge(SyntheticTable(schema, release, spread_seed=0), CLAIM, policy).evidence
 
 
@@ -158,6 +169,9 @@ def fresh_draw(people: People, seed: int) -> Codes:
     return people.fresh
 
 
+GATE = "gate"
+"""Stands for all leaky twins under the canary gate among the names of releases."""
+
 HONEST = {
     "fresh draw": fresh_draw,
     "independent columns with noise": independent_columns,
@@ -183,54 +197,69 @@ def judged(table: str, release: str, people: People, codes: Codes, seed: int) ->
     )
 
 
-def outcomes(tables: list[str], rows: int, draws: int, seed: int) -> Iterator[Outcome]:
-    """Yield what is said about every release of every table, then about further fresh draws of a few rows."""
+def outcomes(tables: list[str], releases: Collection[str], rows: int, seed: int) -> Iterator[Outcome]:
+    """Yield what is said about the releases of every table."""
     for name in tables:
-        if not rows:
-            continue
-        people, more = (People.of(attack_table(name), size, seed) for size in (rows, 2 * rows))
-        for twin in LEAKY_TWINS:
+        people, more = (People.of(attack_table(name), size, seed) for size in (rows, max(rows, _ROWS_OF_RARE)))
+        for twin in (twin for twin in LEAKY_TWINS if twin in releases):
             there = more if twin in RARE else people
             yield judged(name, twin, there, there.leak(twin, seed), seed)
         for release, make in HONEST.items():
-            yield judged(name, release, people, make(people, seed).astype(np.int32), seed)
-        for twin in GATE_MUST_FAIL:
+            if release in releases:
+                yield judged(name, release, people, make(people, seed).astype(np.int32), seed)
+        for twin in GATE_MUST_FAIL if GATE in releases else ():
             start = time.process_time()
             evidence = people.gate(twin, seed)
             said, p_value = evidence.verdict.value, 1.0 if evidence.p_value is None else evidence.p_value
             seconds = round(time.process_time() - start, 2)
             yield Outcome(name, twin, "gate", len(people.members), said, (), p_value, seconds)
-    for draw in range(draws):
+
+
+def fresh_draws(tables: list[str], draws: range, seed: int) -> Iterator[Outcome]:
+    """Yield what is said about fresh draws of a hundred rows, of one table after the other."""
+    for draw in draws:
         name = tables[draw % len(tables)]
         people = People.of(attack_table(name), 100, seed=1_000 + draw)
         yield judged(name, "one of many fresh draws", people, people.fresh, seed + draw)
 
 
+def add_run(file: Path | None, outcomes: Iterable[Outcome]) -> None:
+    """Write every outcome to the terminal as it comes, and all of them, as one more run, to a file if one is named."""
+    made = []
+    for outcome in outcomes:
+        made.append(asdict(outcome))
+        found = ", ".join(outcome.found_by)
+        sys.stdout.write(
+            f"{outcome.table:18s} {outcome.judge:6s} {outcome.release:24s} {outcome.rows:6d} {outcome.said:13s} "
+            f"{outcome.smallest_p:8.2g} {outcome.seconds:6.1f} s  {found}\n"
+        )
+        sys.stdout.flush()
+    if file is not None:
+        runs = json.loads(file.read_text(encoding="utf-8"))["runs"] if file.is_file() else []
+        command = shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
+        run = {"command": command, "version": source_version(), "surroundings": surroundings(), "outcomes": made}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"runs": [*runs, run]}, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Write every outcome to the terminal, and all of them to a file."""
+    """Ask about what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attack_corpus", description=__doc__)
     parser.add_argument(
         "--rows", type=int, default=1_000, help="members, controls and reference rows; 0 for draws only"
     )
-    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=200, help="fresh draws of a hundred rows")
+    parser.add_argument("--first-draw", type=int, default=0, help="goes on where another run ended")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tables", nargs="+", choices=ATTACK_TABLES, default=list(ATTACK_TABLES))
+    names = (*LEAKY_TWINS, *HONEST, GATE)
+    parser.add_argument("--releases", nargs="+", choices=names, default=names, metavar="NAME", help="all by default")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     there = [name for name in given.tables if missing_file(name.partition("-")[0]) is None]
-    made = []
-    for outcome in outcomes(there, given.rows, given.draws, given.seed):
-        made.append(asdict(outcome))
-        found = ", ".join(outcome.found_by)
-        sys.stdout.write(
-            f"{outcome.table:18s} {outcome.judge:6s} {outcome.release:24s} {outcome.said:13s} "
-            f"{outcome.smallest_p:8.2g} {outcome.seconds:6.1f} s  {found}\n"
-        )
-        sys.stdout.flush()
-    if given.json is not None:
-        content = {"version": source_version(), "surroundings": surroundings(), "outcomes": made}
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    asked = outcomes(there if given.rows else [], given.releases, given.rows, given.seed)
+    draws = range(given.first_draw, given.first_draw + given.draws)
+    add_run(given.json, chain(asked, fresh_draws(there, draws, given.seed)))
 
 
 if __name__ == "__main__":
