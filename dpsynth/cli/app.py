@@ -12,16 +12,8 @@ from typing import Annotated
 
 import typer
 
-from dpsynth.cli import audit_commands, keys_commands, ledger_commands, policy_commands, schema_commands
-from dpsynth.cli.attack_command import attack
+from dpsynth.cli.commands_on_demand import CommandsOnDemand
 from dpsynth.cli.console import OUT, print_error
-from dpsynth.cli.demo_command import demo
-from dpsynth.cli.discover_command import discover
-from dpsynth.cli.override_command import override
-from dpsynth.cli.release_command import release_table
-from dpsynth.cli.resume_command import resume
-from dpsynth.cli.sample_command import sample
-from dpsynth.cli.verify_command import verify
 from dpsynth.errors import DpsynthError
 
 _INTERRUPTED = "interrupted. What the ledger had opened stays charged: dpsynth ledger show"
@@ -29,25 +21,13 @@ _INTERRUPTED_CODE = 130
 
 app = typer.Typer(
     name="dpsynth",
+    cls=CommandsOnDemand,
     help="Differentially private synthetic tables with a certificate, a report and a ledger.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("release")(release_table)
-app.command("resume")(resume)
-app.command("discover")(discover)
-app.command("verify")(verify)
-app.command("attack")(attack)
-app.command("override")(override)
-app.command("sample")(sample)
-app.command("demo")(demo)
-app.add_typer(ledger_commands.app, name="ledger")
-app.add_typer(schema_commands.app, name="schema")
-app.add_typer(policy_commands.app, name="policy")
-app.add_typer(keys_commands.app, name="keys")
-app.add_typer(audit_commands.app, name="audit")
 
 
 def _show_version(asked: bool) -> None:

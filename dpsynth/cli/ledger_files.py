@@ -8,15 +8,11 @@ from typing import Annotated
 
 import typer
 
-from dpsynth.certification.signing import load_or_create_key
 from dpsynth.cli.console import OUT, print_error, print_json
 from dpsynth.cli.places import open_ledger
 from dpsynth.errors import InvalidInput, VerificationFailed
-from dpsynth.oversight.audit import audit_ledger
+from dpsynth.ledger import load_or_create_key
 from dpsynth.oversight.audit_costs import MOST_RELEASES
-from dpsynth.oversight.json_lines import export_json_lines
-from dpsynth.oversight.registry import Deployment, export_registry_entry
-from dpsynth.oversight.spreadsheet import export_csv
 
 
 class ExportFormat(StrEnum):
@@ -61,6 +57,8 @@ def export(
         raise InvalidInput("--dataset goes with --format registry: an entry of the registry is about one data set")
     if sign and form is not ExportFormat.JSON_LINES:
         raise InvalidInput("only --format jsonl can be signed")
+    from dpsynth.oversight import Deployment, export_csv, export_json_lines, export_registry_entry
+
     with open_ledger(ledger, create=False) as books:
         if form is ExportFormat.REGISTRY and dataset is not None:
             told = {
@@ -100,6 +98,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check an exported ledger offline and compute every epsilon again; says what is wrong and where."""
+    from dpsynth.oversight import audit_ledger
+
     found = audit_ledger(
         file,
         public_key=public_key,

@@ -15,7 +15,6 @@ from dpsynth.ledger import BudgetPolicy
 from dpsynth.oversight.account import accounts
 from dpsynth.oversight.public_key import read_public_key
 from dpsynth.oversight.requests import requests_in
-from dpsynth.schema.validation import DATASET_ID
 
 LedgerOption = Annotated[str | None, typer.Option(help="Ledger; DPSYNTH_LEDGER or the user's own ledger if not given.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -106,6 +105,8 @@ def lock(
 
 
 def _require_id(name: str) -> None:
+    from dpsynth.schema.validation import DATASET_ID
+
     if not DATASET_ID.fullmatch(name):
         raise InvalidInput(
             "a data set id has letters, digits, '.', '_' and '-' and starts with a letter or digit; use the one in the "

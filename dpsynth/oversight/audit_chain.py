@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dpsynth.accounting.events import JsonValue
-from dpsynth.certification.signing import open_envelope
 from dpsynth.errors import DpsynthError
 from dpsynth.ledger import Head
 from dpsynth.ledger.chain import EMPTY_HEAD, canonical_json, chain_digest, content_digest_of, is_digest
@@ -148,6 +147,8 @@ def seal_problems(chain: FoundChain, public_pem: bytes | None, signers: Collecti
             if public_pem is None
             else ["the file is not signed: nobody vouches for any of its heads, so its end proves nothing"]
         )
+    from dpsynth.certification.signing import open_envelope
+
     try:
         envelope = open_envelope(canonical_json(chain.seal).encode())
         head = _head_in(json.loads(envelope.payload)["predicate"])
@@ -167,6 +168,8 @@ def seal_problems(chain: FoundChain, public_pem: bytes | None, signers: Collecti
 
 def signer_of(chain: FoundChain) -> str:
     """Return the key id that the seal names, or nothing."""
+    from dpsynth.certification.signing import open_envelope
+
     try:
         return "" if chain.seal is None else open_envelope(canonical_json(chain.seal).encode()).key_id
     except DpsynthError:

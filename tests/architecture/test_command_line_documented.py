@@ -15,8 +15,8 @@ DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Return (words after `dpsynth`, command) of every command below `group`."""
-    for name, command in group.commands.items():
-        here = (*path, name)
+    for name in group.list_commands(None):
+        command, here = group.get_command(None, name), (*path, name)
         if hasattr(command, "commands"):
             yield from commands(command, here)
         else:

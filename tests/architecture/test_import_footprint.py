@@ -25,6 +25,13 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
     assert loaded_after("import dpsynth") & HEAVY == set()
 
 
+def test_the_ledger_is_shown_without_what_a_release_needs() -> None:
+    of_releases = {"jsonschema", "numpy", "pandas", "pyarrow", "scipy", "yaml"}
+    assert loaded_after("import dpsynth; dpsynth.Ledger") & (HEAVY | of_releases) == set()
+    loaded = loaded_after("import dpsynth.cli.app, dpsynth.cli.ledger_commands, dpsynth.cli.ledger_account")
+    assert loaded & (HEAVY | of_releases) == set()
+
+
 def test_naming_a_public_schema_loads_no_heavy_library() -> None:
     assert loaded_after("import dpsynth; dpsynth.Schema; dpsynth.PrivacyBudget") & HEAVY == set()
 
