@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from dpsynth.certification.table_audit import TableAudit, find_in_table, write_t
 from dpsynth.curator.ingest import TableLike
 from dpsynth.errors import InvalidInput
 from dpsynth.report import render_internal_report
+from dpsynth.schema.people_group import PeopleGroup
 from dpsynth.schema.schema import Schema
 
 
@@ -27,6 +28,7 @@ def attack_table(
     out: str | Path,
     reference: TableLike | None = None,
     quasi_identifiers: Sequence[Sequence[str]] = (),
+    groups: Mapping[str, str] | None = None,
     policy: Policy | None = None,
     seed: int | None = None,
 ) -> TableAudit:
@@ -35,11 +37,13 @@ def attack_table(
     The attacks ask how much better rows of `training` are recognised than rows of `control`, which must be of the same
     people's kind, dealt by chance before the table was made, and never seen by the tool. `reference` are further such
     rows, public ones if possible; without them half of the controls serve. `quasi_identifiers` are groups of columns in
-    which others may know people, such as `[["age", "sex", "zip"]]`: each is matched on its own. `seed` makes the
-    attacks repeatable.
+    which others may know people, such as `[["age", "sex", "zip"]]`, and `groups` are people to be looked at on their
+    own, by name and condition, such as `{"the very old": "age >= 85"}`; both are added to what the schema declares.
+    `seed` makes the attacks repeatable.
 
     Raises:
-        InvalidInput: a group of quasi-identifiers is empty or names a column that the schema does not have.
+        InvalidInput: a group of quasi-identifiers is empty or names a column that the schema does not have; a group of
+            people has the name of another, or a condition that names no people.
         SchemaError: the schema cannot be used.
         TableError: a table cannot be read, does not fit the schema or has no rows, or controls are the training rows.
         BundleError: `out` exists already, is inside a release folder, or cannot be written.
@@ -49,6 +53,7 @@ def attack_table(
     folder = Path(out)
     schema = schema if isinstance(schema, Schema) else Schema.from_yaml(Path(schema))
     require_known_columns(quasi_identifiers, [column.name for column in schema.columns])
+    people = _people(groups or {}, schema)
     _require_different_files(training, control)
     for table in (synthetic, training, control, reference):
         released = Path(table).parent if isinstance(table, str | Path) else None
@@ -63,9 +68,23 @@ def attack_table(
         policy or default_policy(),
         name=Path(synthetic).name if isinstance(synthetic, str | Path) else "a table in memory",
         rng=np.random.default_rng(seed),
+        groups=people,
         quasi_identifiers=quasi_identifiers,
     )
     return write_table_audit(folder, findings, render=render_internal_report)
+
+
+def _people(groups: Mapping[str, str], schema: Schema) -> list[PeopleGroup]:
+    """Return the groups that are asked for on top of those of the schema."""
+    found, known = [], {group.name for group in schema.groups}
+    for name, condition in groups.items():
+        if name in known or not name.strip():
+            raise InvalidInput(f"the group '{name}' needs a name, and one that the schema has not given to another")
+        try:
+            found.append(PeopleGroup.where(name, condition, schema.columns))
+        except InvalidInput as fault:
+            raise InvalidInput(f"the group '{name}', {condition}: {fault}") from fault
+    return found
 
 
 def _require_different_files(training: TableLike, control: TableLike) -> None:

@@ -160,7 +160,7 @@ class AccountantsDisagree(DpsynthError):
 
 
 class AttackFailed(DpsynthError):
-    """An attack gave scores that mean nothing; a failed attack is an error, never a risk of zero."""
+    """An attack gave scores that mean nothing, which is never a risk of zero; the suite takes it as a finding."""
 
     exit_code = 3
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,16 @@ class NeighbourInference:
 
     All rows at the smallest distance vote, each as often as it occurs. So no rule is needed that would prefer one of
     several equally near rows, and the order of the table has no effect.
+
+    Attributes:
+        known: groups of columns, by public name; every column outside of a group is guessed from the group alone, too.
     """
+
+    known: tuple[frozenset[str], ...] = ()
+
+    def on(self, groups: Sequence[Sequence[str]]) -> NeighbourInference:
+        """Return this attack by somebody who knows one of these groups of columns and nothing else, too."""
+        return NeighbourInference(tuple(dict.fromkeys([*self.known, *map(frozenset, groups)])))
 
     def scores(
         self,
@@ -49,14 +59,33 @@ class NeighbourInference:
         asked, released = form.of(targets), form.of(synthetic)
         if asked is None or released is None or asked.width < 2:
             return {}
-        right = np.zeros((asked.width, len(targets)))
+        kept = [names[column] for column in form.columns]
+        questions = {name: _Question(place) for place, name in enumerate(kept)}
+        for group in self.known:
+            places = tuple(place for place, name in enumerate(kept) if name in group)
+            label = ", ".join(sorted(kept[place] for place in places))
+            secrets = [(place, name) for place, name in enumerate(kept) if places and name not in group]
+            questions |= {f"{name} from {label}": _Question(place, places) for place, name in secrets}
+        right = np.zeros((len(questions), len(targets)))
         if len(released):
-            _vote(asked, released, right)
-        return {names[column]: own for column, own in zip(form.columns, right, strict=True)}
+            _vote(asked, released, tuple(questions.values()), right)
+        return dict(zip(questions, right, strict=True))
 
 
-def _vote(asked: Records, released: Records, right: NDArray[np.float64]) -> None:
-    """Write into `right`, shape (secrets, targets), which guesses are right."""
+_Known: TypeAlias = tuple[int, ...]
+_Voters: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Which column is guessed, and from which: all others where none are named."""
+
+    secret: int
+    known: _Known = ()
+
+
+def _vote(asked: Records, released: Records, questions: Sequence[_Question], right: NDArray[np.float64]) -> None:
+    """Write into `right`, shape (questions, targets), which guesses are right."""
     rows, times = distinct_rows(released)
     secrets = [
         SecretColumn.among(own, is_ordered=bool(kind)) for own, kind in zip(rows.values.T, rows.ordered, strict=True)
@@ -65,13 +94,24 @@ def _vote(asked: Records, released: Records, right: NDArray[np.float64]) -> None
 
     def guess(block: slice, gaps: Gaps) -> None:
         total = gaps.sum(axis=0, dtype=np.int32)
-        for place, (secret, code) in enumerate(zip(secrets, codes, strict=True)):
-            rest = np.subtract(total, gaps[place], out=gaps[place])
-            # numpy finds places along one axis much faster than along two.
-            asking, voter = np.divmod(np.flatnonzero(rest == rest.min(axis=1, keepdims=True)), len(rows))
+        voters: dict[_Known, _Voters] = {}
+        for place, question in enumerate(questions):
+            secret, code = secrets[question.secret], codes[question.secret]
+            if not question.known:
+                voters[()] = _nearest(total - gaps[question.secret])
+            elif question.known not in voters:
+                voters[question.known] = _nearest(gaps[list(question.known)].sum(axis=0, dtype=np.int32))
+            asking, voter = voters[question.known]
+            shape = (gaps.shape[1], secret.levels.size)
             cells = asking * secret.levels.size + code[voter]
-            shape = (rest.shape[0], secret.levels.size)
             votes = np.bincount(cells, weights=times[voter], minlength=shape[0] * shape[1]).reshape(shape)
-            right[place, block] = secret.is_right(secret.best_guess(votes), asked.values[block, place])
+            right[place, block] = secret.is_right(secret.best_guess(votes), asked.values[block, question.secret])
 
     ColumnGaps(asked, rows).for_each_block(guess)
+
+
+def _nearest(gaps: Gaps) -> _Voters:
+    """Return who asks and who votes, pair by pair, for gaps of shape (targets, rows)."""
+    # numpy finds places along one axis much faster than along two.
+    asking, voter = np.divmod(np.flatnonzero(gaps == gaps.min(axis=1, keepdims=True)), gaps.shape[1])
+    return asking, voter

@@ -103,11 +103,11 @@ class AttackFamily(Protocol):
 
 
 @runtime_checkable
-class DeclaredFamily(AttackFamily, Protocol):
-    """A family of attacks on groups of columns that the caller declares; without any it has no variants."""
+class OnDeclaredColumns(Protocol):
+    """An attack that takes groups of columns that the caller declares: quasi-identifiers, by which people are known."""
 
-    def on(self, groups: Sequence[Sequence[str]]) -> AttackFamily:
-        """Return the attack on these groups of columns, given by their public names."""
+    def on(self, groups: Sequence[Sequence[str]]) -> AnyAttack:
+        """Return the attack with these groups of columns, given by their public names."""
 
 
 @dataclass(frozen=True, slots=True)

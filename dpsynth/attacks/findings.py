@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.attacks.exposed_rows import NOBODY, ExposedRows
-from dpsynth.attacks.result import AttackResult, Statistic
+from dpsynth.attacks.result import AttackResult, Reading, Statistic, overall_reading
 
 _CURVE_POINTS = 60
 _BINS = 40
@@ -51,6 +51,24 @@ class Untested:
     hypotheses: int
     members: int
     controls: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FailedAttack:
+    """An attack that gave no result, so that nothing is known about its risk.
+
+    Attributes:
+        attack: name in the registry, or what else failed.
+        error: the type of what was raised; its words may hold cells and are never kept.
+    """
+
+    attack: str
+    error: str
+
+    @classmethod
+    def of(cls, attack: str, fault: BaseException) -> FailedAttack:
+        """Return that `attack` raised `fault`."""
+        return cls(attack, type(fault).__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,6 +137,7 @@ class SuiteFindings:
         exposed: training rows that the release gives away.
         curves: one per attack that ranks targets.
         distances: to the released and to the reference table.
+        failed: attacks that gave no result; with any, nothing is shown to be safe.
     """
 
     results: tuple[AttackResult, ...]
@@ -127,3 +146,10 @@ class SuiteFindings:
     exposed: ExposedRows = NOBODY
     curves: tuple[RocCurve, ...] = ()
     distances: tuple[DistanceHistogram, ...] = ()
+    failed: tuple[FailedAttack, ...] = ()
+
+    @property
+    def reading(self) -> Reading:
+        """FAIL if any result fails; an attack that failed itself keeps the others from passing."""
+        found = overall_reading(self.results)
+        return Reading.INCONCLUSIVE if self.failed and found is Reading.PASS else found

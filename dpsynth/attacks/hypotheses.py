@@ -79,21 +79,23 @@ def counted(
 
 
 def judged(
-    hypotheses: Sequence[Hypothesis], *, confidence: float
+    hypotheses: Sequence[Hypothesis], *, confidence: float, lost: float = 0.0
 ) -> tuple[tuple[AttackResult, ...], tuple[Untested, ...]]:
     """Return one result per hypothesis that so many people can decide, and what was left out.
 
-    What concerns everyone is always tested: where it cannot be decided, the result has to say so.
+    What concerns everyone is always tested: where it cannot be decided, the result has to say so. `lost` is the weight
+    of attacks that failed: they count as hypotheses that nothing speaks against.
     """
     significance = 1 - confidence
-    total = sum(one.weight for one in hypotheses)
+    total = sum(one.weight for one in hypotheses) + lost
     tested: list[Hypothesis] = []
     left_out: list[Hypothesis] = []
     for one in hypotheses:
         decidable = one.stratum == EVERYONE or _smallest_p_value(one) <= significance * one.weight / total
         (tested if decidable else left_out).append(one)
-    weights = [one.weight for one in tested]
-    adjusted = holm_adjusted([one.evidence.p_value for one in tested], weights)
+    weights = [one.weight for one in tested] + [lost] * (lost > 0)
+    p_values = [one.evidence.p_value for one in tested] + [1.0] * (lost > 0)
+    adjusted = holm_adjusted(p_values, weights)[: len(tested)]
     results = tuple(
         AttackResult(
             attack=one.attack,

@@ -10,7 +10,7 @@ Source: M. Giomi et al., A Unified Framework for Quantifying Privacy Risk in Syn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,10 @@ class Linkability:
     splits: tuple[frozenset[str], ...] = ()
     random_splits: int = 5
     neighbours: int = 5
+
+    def on(self, groups: Sequence[Sequence[str]]) -> Linkability:
+        """Return this attack with further first sources, one for each of these groups of columns."""
+        return replace(self, splits=tuple(dict.fromkeys([*self.splits, *map(frozenset, groups)])))
 
     def scores(
         self,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.attacks.records import Records, require_same_columns
+from dpsynth.attacks.records import Records, require_same_columns, rows_among
 from dpsynth.errors import InvalidInput
 
 ColumnNames = Sequence[Sequence[str]]
@@ -62,7 +62,7 @@ class QuasiIdentifierMatch:
         for group in self.groups:
             chosen = [place for place, name in enumerate(names) if name in group]
             if len(together) and np.ptp(together[:, chosen], axis=0).any():
-                hits = _among(targets.values[:, chosen], synthetic.values[:, chosen])
+                hits = rows_among(targets.values[:, chosen], synthetic.values[:, chosen])
                 found[", ".join(sorted(group))] = hits.astype(np.float64)
         return found
 
@@ -82,13 +82,3 @@ def require_known_columns(groups: ColumnNames, names: Sequence[str]) -> None:
             raise InvalidInput(
                 f"quasi-identifiers name columns that do not exist: {', '.join(unknown)}; known: {', '.join(names)}"
             )
-
-
-def _among(rows: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which rows occur among the others, shape (rows,)."""
-    both, numbers = np.unique(np.concatenate([rows, others]), axis=0, return_inverse=True)
-    occurs = np.zeros(len(both), dtype=np.bool_)
-    numbers = numbers.reshape(-1)
-    occurs[numbers[len(rows) :]] = True
-    hits: NDArray[np.bool_] = occurs[numbers[: len(rows)]]
-    return hits

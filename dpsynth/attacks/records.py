@@ -134,6 +134,16 @@ def require_same_columns(first: Records, second: Records) -> None:
         raise InvalidInput("records can only be compared when they have the same columns in the same order")
 
 
+def rows_among(rows: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which rows occur among the others, shape (rows,)."""
+    both, numbers = np.unique(np.concatenate([rows, others]), axis=0, return_inverse=True)
+    occurs = np.zeros(len(both), dtype=np.bool_)
+    numbers = numbers.reshape(-1)
+    occurs[numbers[len(rows) :]] = True
+    hits: NDArray[np.bool_] = occurs[numbers[: len(rows)]]
+    return hits
+
+
 def level_values(column: CodedColumn) -> NDArray[np.float64]:
     """Return the value that records hold for each code of a column, shape (size,)."""
     levels = np.arange(column.size, dtype=np.float64)

@@ -10,7 +10,7 @@ A Unified Framework for Quantifying Privacy Risk in Synthetic Data, PoPETs 2023 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -45,10 +45,16 @@ class SinglingOut:
     Attributes:
         widths: numbers of columns in a conjunction.
         predicates: the most that are made of each kind, of conjunctions equally many of each width.
+        known: groups of columns, by public name; conjunctions of exactly these are a kind each.
     """
 
     widths: tuple[int, ...] = (2, 3, 4, 5)
     predicates: int = 8000
+    known: tuple[frozenset[str], ...] = ()
+
+    def on(self, groups: Sequence[Sequence[str]]) -> SinglingOut:
+        """Return this attack by somebody who knows people by one of these groups of columns, too."""
+        return replace(self, known=tuple(dict.fromkeys([*self.known, *map(frozenset, groups)])))
 
     def count(
         self,
@@ -64,7 +70,6 @@ class SinglingOut:
 
         Of the larger of the two tables a random part is used, as large as the smaller one.
         """
-        del names
         form = canonical_form(synthetic, reference)
         released, insiders, outsiders = form.of(synthetic), form.of(members), form.of(controls)
         if released is None or insiders is None or outsiders is None or not len(released):
@@ -80,6 +85,14 @@ class SinglingOut:
             "rare values": [_rare_values(released)],
             "conjunctions": [self._conjunctions(released, width, rng) for width in widths],
         }
+        for number, group in enumerate(self.known):
+            own = np.array(
+                [place for place, column in enumerate(form.columns) if names[column] in group], dtype=np.intp
+            )
+            if own.size:
+                # Coins of their own: what else is asked stays as it is.
+                coins = np.random.default_rng([seed, number])
+                kinds[", ".join(sorted(group))] = [self._conjunctions(released, own.size, coins, columns=own)]
         trials = []
         for label, kind in kinds.items():
             alone = [drawn.take(np.flatnonzero(index.counts(drawn) == 1)) for drawn in kind]
@@ -87,13 +100,18 @@ class SinglingOut:
             trials.append(crowd.ask(label, [some.take(rng.permutation(len(some))[:most]) for some in alone]))
         return tuple(found for found in trials if found.member_trials and found.control_trials)
 
-    def _conjunctions(self, released: Records, width: int, rng: np.random.Generator) -> Predicates:
+    def _conjunctions(
+        self, released: Records, width: int, rng: np.random.Generator, *, columns: NDArray[np.intp] | None = None
+    ) -> Predicates:
         """Return different conjunctions that fit the rows they are taken from, in content order."""
         rows, times = distinct_rows(released)
         alone = in_units(rows.take(np.flatnonzero(times == 1)))
         draws = _ATTEMPTS * min(self.predicates // len(self.widths), alone.shape[1])
         origin = rng.integers(max(alone.shape[1], 1), size=draws)
-        columns = rng.random((draws, released.width)).argsort(axis=1)[:, :width]
+        if columns is None:
+            columns = rng.random((draws, released.width)).argsort(axis=1)[:, :width]
+        else:
+            columns = np.tile(columns, (draws, 1))
         values = alone[columns, origin[:, None]]
         plain = released.ordered[columns] & (values <= RESOLUTION)
         is_high = values > _medians(released)[columns]

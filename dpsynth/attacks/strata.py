@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.attacks.distance import nearest_totals
-from dpsynth.attacks.records import CodedColumn, Records, level_values
+from dpsynth.attacks.records import CodedColumn, Records, level_values, rows_among
 from dpsynth.attacks.result import EVERYONE
 from dpsynth.errors import InvalidInput
+from dpsynth.schema.columns import Column
+from dpsynth.schema.people_group import PeopleGroup
 
 _NEIGHBOURS = 5
 
@@ -35,17 +37,17 @@ ISOLATED_SLACK = 2.0
 
 @dataclass(frozen=True, slots=True)
 class DeclaredGroup:
-    """People who share public values of one column: an age band, a rare diagnosis.
+    """People who share public values: an age band, a rare diagnosis, the young in a late stage.
 
     Attributes:
         label: as in results; public.
-        column: position of the column.
-        values: the values of the column, as in `Records`, that belong to the group.
+        columns: positions of the columns.
+        values: the combinations of their values, as in `Records`, that belong to the group.
     """
 
     label: str
-    column: int
-    values: frozenset[float]
+    columns: tuple[int, ...]
+    values: frozenset[tuple[float, ...]]
 
     @classmethod
     def of_codes(cls, label: str, columns: Sequence[CodedColumn], column: int, codes: Sequence[int]) -> DeclaredGroup:
@@ -60,12 +62,36 @@ class DeclaredGroup:
         if not all(0 <= code < levels.size for code in codes):
             raise InvalidInput(f"group '{label}' names a code that its column does not have")
         held = Records(levels[list(codes), None], np.array([columns[column].is_ordered]))
-        return cls(label, column, frozenset(held.values[:, 0].tolist()))
+        return cls(label, (column,), frozenset((value,) for value in held.values[:, 0].tolist()))
+
+    @classmethod
+    def of_people(cls, group: PeopleGroup, columns: Sequence[Column]) -> DeclaredGroup:
+        """Return the group that the columns of a schema and a condition declare."""
+        places = [place for place, column in enumerate(columns) if column.name in group.clique]
+        codes = np.argwhere(group.holds)
+        values = np.stack([level_values(columns[place])[codes[:, axis]] for axis, place in enumerate(places)], axis=1)
+        held = Records(values, np.array([columns[place].is_ordered for place in places]))
+        return cls(f"group: {group.name}", tuple(places), frozenset(map(tuple, held.values.tolist())))
+
+    def fits(self, width: int) -> bool:
+        """Return whether a table of so many columns has those of the group."""
+        return all(0 <= column < width for column in self.columns)
 
     def members_among(self, records: Records) -> NDArray[np.bool_]:
         """Return which rows belong to the group, shape (rows,)."""
-        found: NDArray[np.bool_] = np.isin(records.values[:, self.column], sorted(self.values))
-        return found
+        wanted = np.array(sorted(self.values), dtype=np.float64).reshape(-1, len(self.columns))
+        return rows_among(records.values[:, list(self.columns)], wanted)
+
+
+def require_different_labels(groups: Sequence[DeclaredGroup]) -> None:
+    """Refuse groups that results could not tell from each other or from the strata that every suite has.
+
+    Raises:
+        InvalidInput: for a label that is given twice or taken.
+    """
+    labels = [EVERYONE, *(label for _, label, _ in _ISOLATED), *(group.label for group in groups)]
+    if len(set(labels)) < len(labels):
+        raise InvalidInput("groups of people need labels that are different, and none of those that every suite has")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,28 +10,26 @@ Privacy: results are computed from real records without noise. They are confiden
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.attacks.base import AnyAttack, Attack, AttackFamily, CountingAttack, DeclaredFamily, MetaAttack
+from dpsynth.attacks.base import AnyAttack, Attack, AttackFamily, CountingAttack, MetaAttack, OnDeclaredColumns
 from dpsynth.attacks.canonical_form import canonical_form
 from dpsynth.attacks.distance import nearest_distances, remembered_distances
 from dpsynth.attacks.exposed_rows import ExposedRows, exposed_rows
-from dpsynth.attacks.findings import DistanceHistogram, RocCurve, StratumSize, SuiteFindings
+from dpsynth.attacks.findings import DistanceHistogram, FailedAttack, RocCurve, StratumSize, SuiteFindings
 from dpsynth.attacks.hypotheses import Hypothesis, counted, enough_for_low_rates, hypothesis, judged, strongest
 from dpsynth.attacks.quasi_identifier_match import require_known_columns
 from dpsynth.attacks.records import Records
 from dpsynth.attacks.registry import ATTACKS, AttackEntry, attack_entry
 from dpsynth.attacks.result import DEFAULT_TOLERANCES, AttackResult, Statistic, Tolerances
-from dpsynth.attacks.strata import DeclaredGroup, Stratum, strata_of
+from dpsynth.attacks.shown_steps import shown_steps
+from dpsynth.attacks.strata import DeclaredGroup, Stratum, require_different_labels, strata_of
 from dpsynth.errors import AttackFailed, InvalidInput
-from dpsynth.progress import phase
 
 SMALLEST_REFERENCE = 100
 """With fewer reference rows than this, half of the controls join the reference."""
@@ -60,8 +58,12 @@ def run_suite(
     tolerances: Tolerances = DEFAULT_TOLERANCES,
     confidence: float = 0.95,
 ) -> tuple[AttackResult, ...]:
-    """Return the results of `attack_release` alone, one per attack, variant, stratum and statistic."""
-    return attack_release(
+    """Return the results of `attack_release` alone, one per attack, variant, stratum and statistic.
+
+    Raises:
+        AttackFailed: an attack failed while it ran, so that results alone would say too little.
+    """
+    found = attack_release(
         members,
         controls,
         synthetic,
@@ -74,7 +76,10 @@ def run_suite(
         tolerances=tolerances,
         confidence=confidence,
         pictures=False,
-    ).results
+    )
+    if found.failed:
+        raise AttackFailed(f"while it ran {', '.join(f'{one.attack} failed ({one.error})' for one in found.failed)}")
+    return found.results
 
 
 def attack_release(
@@ -115,31 +120,34 @@ def attack_release(
     Raises:
         InvalidInput: for an unknown attack, tables of different columns, or names, groups or quasi-identifiers that do
             not fit them.
-        AttackFailed: an attack gave scores that mean nothing.
+        MissingExtra: an attack needs a library that is not installed.
+
+    An attack that fails while it runs, whatever it raises, is a finding and ends nothing: that it failed may depend on
+    rows. Interrupts end the suite.
     """
     entries = [attack_entry(name) for name in attacks]
     names = tuple(f"column {place + 1}" for place in range(members.width)) if names is None else tuple(names)
-    if len(names) != members.width or not all(0 <= group.column < members.width for group in groups):
+    if len(names) != members.width or not all(group.fits(members.width) for group in groups):
         raise InvalidInput("the suite needs one name per column, and groups by columns that exist")
+    require_different_labels(groups)
     require_known_columns(quasi_identifiers, names)
-    with remembered_distances(), _unwarned(), phase("attacks", len(entries)) as advance:
+    with remembered_distances(), shown_steps("attacks", len(entries)) as step:
         suite = _Suite.of(members, controls, synthetic, reference, names, groups, rng, tolerances, confidence)
         hypotheses: list[Hypothesis] = []
+        failed: dict[AttackEntry, FailedAttack] = {}
         rankings: dict[str, dict[str, _Scores]] = {}
         loaded = [(entry, _on_declared(entry.load(), quasi_identifiers)) for entry in entries]
         for entry, attack in sorted(loaded, key=lambda pair: isinstance(pair[1], MetaAttack)):
-            if isinstance(attack, CountingAttack):
-                hypotheses += suite.counted(entry, attack)
-            else:
-                asked = suite.asked(entry)
-                variants = suite.scores(entry, attack, asked, rankings)
-                hypotheses += suite.compared(entry, variants, asked)
-                if Statistic.AUC in entry.statistics and variants and entry.most_targets is None:
-                    rankings[entry.name] = variants
-            advance(1)
-        results, untested = judged(hypotheses, confidence=confidence)
+            try:
+                hypotheses += suite.tried(entry, attack, rankings)
+            except Exception as fault:  # noqa: BLE001 - which it is, and what it says, may depend on rows
+                failed[entry] = FailedAttack.of(entry.name, fault)
+            step()
+        # What failed keeps its part of the significance: which attacks are left may depend on rows as well.
+        lost = sum(entry.weight for entry in failed)
+        results, untested = judged(hypotheses, confidence=confidence, lost=lost)
         if not pictures:
-            return SuiteFindings(results=results, strata=suite.sizes(), untested=untested)
+            return SuiteFindings(results, suite.sizes(), untested, failed=tuple(failed.values()))
         return SuiteFindings(
             results=results,
             strata=suite.sizes(),
@@ -147,15 +155,8 @@ def attack_release(
             exposed=suite.exposed(rankings),
             curves=suite.curves(rankings),
             distances=suite.distances(),
+            failed=tuple(failed.values()),
         )
-
-
-@contextmanager
-def _unwarned() -> Iterator[None]:
-    """Let no library warn: a warning would say on the screen what it found in the rows, and could stop the audit."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,22 @@ class _Suite:
                 mask[np.flatnonzero(stratum.people & side)[:most]] = True
             chosen.append(mask)
         return chosen
+
+    def tried(
+        self,
+        entry: AttackEntry,
+        attack: AnyAttack,
+        rankings: dict[str, dict[str, _Scores]],
+    ) -> list[Hypothesis]:
+        """Return the hypotheses of an attack; scores that others may blend are added to `rankings`."""
+        if isinstance(attack, CountingAttack):
+            return self.counted(entry, attack)
+        asked = self.asked(entry)
+        variants = self.scores(entry, attack, asked, rankings)
+        found = self.compared(entry, variants, asked)
+        if Statistic.AUC in entry.statistics and variants and entry.most_targets is None:
+            rankings[entry.name] = variants
+        return found
 
     def scores(
         self,
@@ -371,7 +388,7 @@ class _Suite:
 
 
 def _on_declared(attack: AnyAttack, quasi_identifiers: Sequence[Sequence[str]]) -> AnyAttack:
-    return attack.on(quasi_identifiers) if isinstance(attack, DeclaredFamily) else attack
+    return attack.on(quasi_identifiers) if isinstance(attack, OnDeclaredColumns) else attack
 
 
 def _by_content(values: NDArray[np.float64]) -> NDArray[np.intp]:

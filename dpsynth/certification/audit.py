@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.accounting.events import JsonValue
-from dpsynth.attacks.findings import SuiteFindings
+from dpsynth.attacks.findings import FailedAttack, SuiteFindings
 from dpsynth.attacks.records import Records
-from dpsynth.attacks.result import AttackResult, Reading, overall_reading
+from dpsynth.attacks.result import AttackResult, Reading
+from dpsynth.attacks.shown_steps import shown_steps
 from dpsynth.attacks.strata import DeclaredGroup
 from dpsynth.attacks.suite import attack_release
 from dpsynth.certification.audit_document import findings_to_json
@@ -30,6 +31,7 @@ from dpsynth.curator.confidential import Confidential
 from dpsynth.curator.curator import Curator
 from dpsynth.curator.findings import reveal
 from dpsynth.errors import BundleError
+from dpsynth.schema.people_group import PeopleGroup
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 
@@ -103,8 +105,8 @@ class AuditReport:
 
     @property
     def verdict(self) -> Verdict:
-        """FAIL if any attack fails; advice to the curator, never part of the certificate."""
-        return verdict_of(overall_reading(self.results))
+        """FAIL if any attack succeeds; advice to the curator, never part of the certificate."""
+        return verdict_of(self.findings.reading)
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the report as a JSON object."""
@@ -134,18 +136,17 @@ def internal_audit(
     policy: Policy,
     *,
     rng: np.random.Generator,
-    groups: Sequence[DeclaredGroup] = (),
-    quasi_identifiers: Sequence[Sequence[str]] = (),
 ) -> Confidential[AuditReport]:
     """Return what the attack suite finds, sealed.
+
+    Groups of people and quasi-identifiers are those of the curator's schema. Whatever an attack does, only an interrupt
+    ends this: that one failed may depend on rows, so it is a finding like others.
 
     Args:
         curator: holds the rows; its controls stand for people who were not trained on.
         table: the table that will be exported.
         policy: significance and tolerances of the suite.
         rng: all randomness of the attacks.
-        groups: people to be looked at on their own, by public values of one column.
-        quasi_identifiers: groups of columns, by name, in which others may know people.
 
     Raises:
         DpsynthError: the data was never opened by a fit.
@@ -164,8 +165,6 @@ def internal_audit(
             policy,
             release_id=release_id,
             rng=rng,
-            groups=groups,
-            quasi_identifiers=quasi_identifiers,
         ),
     )
 
@@ -180,7 +179,7 @@ def attack_rows(
     *,
     release_id: str,
     rng: np.random.Generator,
-    groups: Sequence[DeclaredGroup] = (),
+    groups: Sequence[PeopleGroup] = (),
     quasi_identifiers: Sequence[Sequence[str]] = (),
 ) -> AuditReport:
     """Return what the attack suite finds; called behind the door, on codes of shape (rows, columns).
@@ -190,41 +189,53 @@ def attack_rows(
         controls: rows of the same population that were not.
         reference: further such rows, or none.
         synthetic: the table that is attacked.
-        schema: of all four.
+        schema: of all four, with the groups and quasi-identifiers that it declares.
         policy: significance and tolerances of the suite.
         release_id: what the report is about.
         rng: all randomness of the attacks.
-        groups: people to be looked at on their own, by public values of one column.
-        quasi_identifiers: groups of columns, by name, in which others may know people.
+        groups: further people to be looked at on their own.
+        quasi_identifiers: further groups of columns, by name, in which others may know people.
 
-    Privacy: an exact function of real rows; the caller seals it.
+    Privacy: an exact function of real rows; the caller seals it. What goes wrong does too, so nothing but an interrupt
+    is raised.
     """
     attacked = np.arange(len(members))
     if len(members) > _MOST_TARGETS:
         attacked = np.sort(rng.choice(len(members), size=_MOST_TARGETS, replace=False))
-    findings = attack_release(
-        Records.from_codes(members[attacked], schema),
-        Records.from_codes(controls, schema),
-        Records.from_codes(synthetic, schema),
-        Records.from_codes(reference, schema),
-        rng=rng,
-        names=[column.name for column in schema.columns],
-        groups=groups,
-        tolerances=policy.tolerances,
-        quasi_identifiers=quasi_identifiers,
-        confidence=policy.confidence,
-    )
+    people = [*schema.groups, *groups]
+    failed: list[FailedAttack] = []
+    findings, planted = SuiteFindings(results=()), NOT_TRIED
+    try:
+        findings = attack_release(
+            Records.from_codes(members[attacked], schema),
+            Records.from_codes(controls, schema),
+            Records.from_codes(synthetic, schema),
+            Records.from_codes(reference, schema),
+            rng=rng,
+            names=[column.name for column in schema.columns],
+            groups=[DeclaredGroup.of_people(group, schema.columns) for group in people],
+            tolerances=policy.tolerances,
+            quasi_identifiers=[*schema.quasi_identifiers, *quasi_identifiers],
+            confidence=policy.confidence,
+        )
+    except Exception as fault:  # noqa: BLE001 - which it is, and what it says, may depend on rows
+        failed.append(FailedAttack.of("the whole suite", fault))
+    try:
+        # How many suites these are depends on rows.
+        with shown_steps("negative controls", 1):
+            planted = controls_among_people(members, controls, reference, schema, rng=rng)
+    except Exception as fault:  # noqa: BLE001 - as above
+        failed.append(FailedAttack.of("negative controls", fault))
     # Positions among the rows that were attacked become positions among the training rows.
-    rows = tuple(int(attacked[row]) for row in findings.exposed.rows)
-    findings = replace(findings, exposed=replace(findings.exposed, rows=rows))
+    exposed = replace(findings.exposed, rows=tuple(int(attacked[row]) for row in findings.exposed.rows))
     return AuditReport(
         release_id=release_id,
         policy=policy.name,
-        findings=findings,
+        findings=replace(findings, exposed=exposed, failed=(*findings.failed, *failed)),
         columns=_column_findings(members, schema),
         members=len(members),
         controls=len(controls),
-        negative_controls=controls_among_people(members, controls, reference, schema, rng=rng),
+        negative_controls=planted,
     )
 
 
@@ -265,15 +276,27 @@ def open_into(folder: Path, findings: Confidential[F], *, render: Callable[[Mapp
     Privacy: nothing is charged; the caller is `certification`, and shows what is returned to the operator at most.
     """
     opened = reveal(findings)
-    content = opened.to_json()
+    text, page = _written(opened, render)
     try:
         folder.mkdir(mode=0o700, parents=True)
         folder.chmod(0o700)
-        _write_private(folder / JSON_FILE, json.dumps(content, indent=2, allow_nan=False) + "\n")
-        _write_private(folder / HTML_FILE, render(content))
+        _write_private(folder / JSON_FILE, text)
+        _write_private(folder / HTML_FILE, page)
     except OSError as fault:
         raise BundleError(f"the internal audit cannot be written to {folder}: {fault.strerror}") from fault
     return opened
+
+
+def _written(findings: Findings, render: Callable[[Mapping[str, JsonValue]], str]) -> tuple[str, str]:
+    """Return the findings as JSON and as a page; where either fails, which may depend on rows, that it failed."""
+    try:
+        content = findings.to_json()
+        return json.dumps(content, indent=2, allow_nan=False) + "\n", render(content)
+    except Exception as fault:  # noqa: BLE001 - which it is, and what it says, may depend on rows
+        error = type(fault).__name__
+        said = {"stamp": STAMP, "verdict": Verdict.INCONCLUSIVE.value, "failed": [{"attack": "report", "error": error}]}
+        words = f"<!doctype html><title>{STAMP}</title><h1>INCONCLUSIVE</h1><p>The report failed ({error}). {STAMP}"
+        return json.dumps(said, indent=2) + "\n", words + "</p>\n"
 
 
 def check_internal_folder(folder: Path, *, release_folder: Path | None) -> None:

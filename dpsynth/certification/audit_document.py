@@ -26,6 +26,7 @@ def findings_to_json(findings: SuiteFindings) -> dict[str, JsonValue]:
             }
             for one in findings.untested
         ],
+        "failed": [{"attack": one.attack, "error": one.error} for one in findings.failed],
         "exposed_rows": {
             "score": exposed.score,
             "false_discovery_rate": exposed.rate,

@@ -26,6 +26,7 @@ from dpsynth.attacks.result import Reading, overall_reading
 from dpsynth.attacks.suite import run_suite
 from dpsynth.certification.document import NegativeControlSection, NegativeControlsSection
 from dpsynth.certification.released_table import codes_as_written
+from dpsynth.errors import AttackFailed
 from dpsynth.progress import phase
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
@@ -194,16 +195,19 @@ def control_suite(
         name: str, own: NDArray[np.int32], others: NDArray[np.int32], release: NDArray[np.integer]
     ) -> NegativeControl:
         people, unseen = Records.from_codes(own, schema), Records.from_codes(others, schema)
-        results = run_suite(
-            people,
-            unseen,
-            Records.from_codes(release, schema),
-            unseen.take(np.empty(0, dtype=np.intp)),
-            rng=rng,
-            names=names,
-            attacks=attacks,
-            confidence=confidence,
-        )
+        try:
+            results = run_suite(
+                people,
+                unseen,
+                Records.from_codes(release, schema),
+                unseen.take(np.empty(0, dtype=np.intp)),
+                rng=rng,
+                names=names,
+                attacks=attacks,
+                confidence=confidence,
+            )
+        except AttackFailed:
+            return NegativeControl(name, Reading.INCONCLUSIVE, ())
         failing = {result.attack for result in results if result.reading is Reading.FAIL}
         return NegativeControl(name, overall_reading(results), tuple(sorted(failing, key=attacks.index)))
 

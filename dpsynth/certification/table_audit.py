@@ -23,6 +23,7 @@ from dpsynth.certification.policy import Policy, Verdict
 from dpsynth.curator.audit_view import AuditSource, AuditTables, examine_tables
 from dpsynth.curator.confidential import Confidential
 from dpsynth.errors import TableError
+from dpsynth.schema.people_group import PeopleGroup
 from dpsynth.schema.schema import Schema
 
 _SUSPICIOUS_OVERLAP = 0.01
@@ -56,7 +57,8 @@ class TableAudit:
     Attributes:
         folder: the internal audit folder.
         verdict: PASS, FAIL or INCONCLUSIVE.
-        readings: the worst reading of each attack, by its name.
+        readings: the worst reading of each attack, by its name; INCONCLUSIVE where it failed.
+        failed: attacks that failed while they ran; what was raised stands in the report.
 
     Privacy: an exact function of real rows, not covered by epsilon. To pass it on is to tell about them.
     """
@@ -64,6 +66,7 @@ class TableAudit:
     folder: Path
     verdict: Verdict
     readings: Mapping[str, Verdict]
+    failed: tuple[str, ...] = ()
 
 
 def find_in_table(
@@ -76,6 +79,7 @@ def find_in_table(
     *,
     name: str,
     rng: np.random.Generator,
+    groups: Sequence[PeopleGroup] = (),
     quasi_identifiers: Sequence[Sequence[str]] = (),
 ) -> Confidential[TableFindings]:
     """Return what the attack suite finds in a table, sealed.
@@ -89,7 +93,8 @@ def find_in_table(
         policy: the significance of the suite.
         name: what the report calls the table.
         rng: all randomness of the attacks.
-        quasi_identifiers: groups of columns, by name, in which others may know people.
+        groups: people to be looked at on their own, further to those of the schema.
+        quasi_identifiers: groups of columns, by name, in which others may know people; further to those of the schema.
 
     Raises:
         SchemaError: the schema has blanks.
@@ -109,6 +114,7 @@ def find_in_table(
             policy,
             release_id=name,
             rng=rng,
+            groups=groups,
             quasi_identifiers=quasi_identifiers,
         )
         return TableFindings(report, tuple(_remarks(tables, schema)))
@@ -134,7 +140,8 @@ def write_table_audit(
     for result in opened.report.results:
         by_attack.setdefault(result.attack, []).append(result)
     readings = {attack: verdict_of(overall_reading(results)) for attack, results in by_attack.items()}
-    return TableAudit(folder, opened.report.verdict, readings)
+    failed = tuple(one.attack for one in opened.report.findings.failed)
+    return TableAudit(folder, opened.report.verdict, readings | dict.fromkeys(failed, Verdict.INCONCLUSIVE), failed)
 
 
 def _require_rows(tables: AuditTables) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +17,13 @@ from dpsynth.certification.policy import Verdict
 from dpsynth.certification.policy_file import PRESETS, load_policy
 from dpsynth.certification.table_audit import TableAudit
 from dpsynth.cli.console import ERR, OUT, print_json, progress_bars
-from dpsynth.errors import CertificationRefused
+from dpsynth.errors import CertificationRefused, InvalidInput
 
 _COLOURS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.FAIL: "bold red"}
 
 MEANINGS = {
     Verdict.PASS: "no attack tells training rows from control rows by more than the limits, with 95 % confidence",
-    Verdict.INCONCLUSIVE: "no attack was shown to succeed, but there are too few rows to exclude it",
+    Verdict.INCONCLUSIVE: "no attack was shown to succeed, but few rows, or an attack that failed, exclude nothing",
     Verdict.FAIL: "at least one attack tells training rows from control rows, by more than the limits",
 }
 """What a verdict says on the screen; it says no more."""
@@ -41,6 +42,10 @@ def attack(
     quasi_identifiers: Annotated[
         list[str] | None,
         typer.Option(help="Columns in which others may know people, such as age,sex,zip; may be repeated."),
+    ] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(help="People to look at on their own, such as 'the very old: age >= 85'; may be repeated."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to make for the internal report; SYNTHETIC-audit if not given.")
@@ -64,15 +69,32 @@ def attack(
             policy=load_policy(policy),
             # As in a line of CSV, so that a name with a comma in it can stand in quotes.
             quasi_identifiers=list(csv.reader(quasi_identifiers or (), skipinitialspace=True)),
+            groups=_named(groups or ()),
             seed=seed,
         )
     if as_json:
         readings = {name: verdict.value for name, verdict in found.readings.items()}
-        print_json({"stamp": STAMP, "verdict": found.verdict.value, "attacks": readings, "report": str(found.folder)})
+        said = {"stamp": STAMP, "verdict": found.verdict.value, "attacks": readings, "failed": list(found.failed)}
+        print_json({**said, "report": str(found.folder)})
     else:
         _show(found)
     if found.verdict is not Verdict.PASS:
         raise typer.Exit(CertificationRefused.exit_code)
+
+
+def _named(groups: Sequence[str]) -> dict[str, str]:
+    """Return groups of people by name and condition.
+
+    Raises:
+        InvalidInput: one is not a name, a colon and a condition, or two have one name.
+    """
+    found: dict[str, str] = {}
+    for group in groups:
+        name, colon, condition = (part.strip() for part in group.partition(":"))
+        if not name or not colon or not condition or name in found:
+            raise InvalidInput(f"--groups '{group}': give a name of its own, a colon and a condition, 'old: age >= 85'")
+        found[name] = condition
+    return found
 
 
 def _show(found: TableAudit) -> None:
@@ -84,7 +106,8 @@ def _show(found: TableAudit) -> None:
     table.add_column("attack")
     table.add_column("reading")
     for name, verdict in found.readings.items():
-        table.add_row(escape(name), f"[{_COLOURS[verdict]}]{verdict.value}[/]")
+        why = "  failed while it ran" if name in found.failed else ""
+        table.add_row(escape(name), f"[{_COLOURS[verdict]}]{verdict.value}[/]{why}")
     OUT.print(table)
     OUT.print(f"\n  read the report   {escape(str(found.folder / HTML_FILE))}")
     ERR.print("[dim]This is no certificate: it tells what attacks found, not what anybody promises.[/]")

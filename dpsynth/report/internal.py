@@ -11,7 +11,7 @@ from dpsynth.report.internal_view import InternalView
 
 _SENTENCES = {
     "PASS": "No attack tells training rows from held-back rows by more than the limits, with 95 % confidence.",
-    "INCONCLUSIVE": "No attack was shown to succeed, but there are too few rows to exclude it.",
+    "INCONCLUSIVE": "No attack was shown to succeed, but few rows, or an attack that failed, exclude nothing.",
     "FAIL": "At least one attack tells training rows from held-back rows, by more than the limits.",
 }
 
@@ -22,6 +22,7 @@ _NOTHING: Mapping[str, JsonValue] = {
     "remarks": [],
     "strata": [],
     "untested": [],
+    "failed": [],
     "exposed_rows": {},
     "negative_controls": {},
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dpsynth.attacks.records import Records
 from dpsynth.attacks.result import EVERYONE
 from dpsynth.attacks.strata import DeclaredGroup, strata_of
 from dpsynth.errors import InvalidInput
+from dpsynth.schema.schema import Schema
 from tests.attacks.populations import CROWDED, MIXED, crowded, crowded_rows, mixed, mixed_rows
 
 
@@ -55,3 +57,22 @@ def test_a_group_holds_the_people_with_its_codes() -> None:
 def test_a_group_of_what_the_schema_does_not_have_is_refused(column: int, codes: list[int]) -> None:
     with pytest.raises(InvalidInput):
         DeclaredGroup.of_codes("some", CROWDED.columns, column, codes)
+
+
+def test_people_of_a_condition_are_those_whose_codes_fulfil_it() -> None:
+    schema = Schema.from_text(
+        "name: few\nfields:\n  - {name: sex, type: string, categories: [f, m]}\n"
+        "  - {name: age, type: integer, constraints: {minimum: 0, maximum: 99}, dpsynth: {bins: 10}}\n"
+        "dpsynth:\n  unit: {kind: row}\n"
+        "  audit: {groups: [{name: old, who: \"age >= 90 and sex == 'f' or missing(age)\"}]}\n"
+    )
+    group = DeclaredGroup.of_people(schema.groups[0], schema.columns)
+    sizes = [column.size for column in schema.columns]
+    codes = np.random.default_rng(3).integers(0, sizes, (300, 2)).astype(np.int32)
+    sex, age = codes.T
+    wanted = ((age == 9) & (sex == 0)) | (age == schema.column("age").missing_code)
+    assert group.label == "group: old"
+    assert group.fits(2)
+    assert not group.fits(1)
+    np.testing.assert_array_equal(group.members_among(Records.from_codes(codes, schema)), wanted)
+    assert not group.members_among(Records.from_codes(codes[:0], schema)).any()

@@ -22,6 +22,7 @@ from dpsynth.attacks import (
     suite,
 )
 from dpsynth.attacks.distance import nearest_totals
+from dpsynth.attacks.findings import FailedAttack
 from dpsynth.attacks.result import EVERYONE
 from dpsynth.attacks.strata import DeclaredGroup
 from dpsynth.attacks.suite import EXPOSURE_SCORE, SMALLEST_REFERENCE, attack_release
@@ -327,17 +328,70 @@ def test_an_attack_does_not_depend_on_which_others_run() -> None:
         assert (together[key].interval, together[key].p_value) == (result.interval, result.p_value)
 
 
-@pytest.mark.parametrize("scores", [np.full(2 * ROWS, np.nan), np.zeros(3)])
-def test_an_attack_that_fails_is_an_error_and_never_a_risk_of_zero(
-    scores: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Broken:
-        def score(
-            self, targets: Records, synthetic: Records, reference: Records, *, rng: np.random.Generator
-        ) -> np.ndarray:
-            return scores
+class Broken:
+    """An attack that gives scores that mean nothing, or raises."""
 
-    broken = replace(ATTACKS["nearest-neighbour"], load=Broken)
-    monkeypatch.setattr(suite, "attack_entry", lambda name: broken)
-    with pytest.raises(AttackFailed, match="nearest-neighbour"):
-        attack(SPLIT, TENTH, attacks=("nearest-neighbour",))
+    def __init__(self, does: np.ndarray | BaseException) -> None:
+        self.does = does
+
+    def score(
+        self, targets: Records, synthetic: Records, reference: Records, *, rng: np.random.Generator
+    ) -> np.ndarray:
+        if isinstance(self.does, BaseException):
+            raise self.does
+        return self.does
+
+
+def with_a_broken_one(monkeypatch: pytest.MonkeyPatch, does: np.ndarray | BaseException) -> SuiteFindings:
+    broken = replace(ATTACKS["nearest-neighbour"], load=lambda: Broken(does))
+    monkeypatch.setattr(suite, "attack_entry", lambda name: broken if name == broken.name else ATTACKS[name])
+    return attack_release(
+        mixed(SPLIT.members), mixed(SPLIT.controls), mixed(SPLIT.fresh), mixed(SPLIT.reference),
+        rng=rng(), attacks=("exact-match", "nearest-neighbour"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("does", "error"),
+    [
+        (np.full(2 * ROWS, np.nan), "AttackFailed"),
+        (np.zeros(3), "AttackFailed"),
+        (ValueError("a cell: Zebulon"), "ValueError"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_an_attack_that_fails_is_a_finding_and_never_a_risk_of_zero(
+    does: np.ndarray | BaseException, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = with_a_broken_one(monkeypatch, does)
+    assert found.failed == (FailedAttack("nearest-neighbour", error),)
+    assert {result.attack for result in found.results} == {"exact-match"}
+    assert found.reading is not Reading.PASS
+    assert "Zebulon" not in repr(found.failed)
+
+
+def test_results_alone_say_too_little_where_one_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_a_broken_one(monkeypatch, ValueError())
+    with pytest.raises(AttackFailed, match=r"nearest-neighbour failed \(ValueError\)"):
+        attack(SPLIT, SPLIT.fresh, attacks=("exact-match", "nearest-neighbour"))
+
+
+def test_what_failed_gives_the_others_no_significance(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = attack(SPLIT, SPLIT.fresh, attacks=("exact-match", "nearest-neighbour"))
+    left = with_a_broken_one(monkeypatch, ValueError())
+    alone = {result.stratum: result.smallest_detectable for result in both if result.attack == "exact-match"}
+    for result in left.results:
+        assert result.smallest_detectable == pytest.approx(alone[result.stratum], rel=0.05)
+    assert replace(left, results=()).reading is Reading.INCONCLUSIVE
+
+
+def test_an_interrupt_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        with_a_broken_one(monkeypatch, KeyboardInterrupt())
+
+
+def test_groups_that_results_could_not_tell_apart_are_refused() -> None:
+    for label in (EVERYONE, "most isolated 1 %"):
+        group = DeclaredGroup.of_codes(label, MIXED.columns, 0, [0])
+        with pytest.raises(InvalidInput, match="different"):
+            attack_release(*[mixed(SPLIT.fresh)] * 4, rng=rng(), groups=(group,))

@@ -42,7 +42,7 @@ def scene(reference_rows: int) -> Scene:
 
 
 def findings(given: Scene) -> SuiteFindings:
-    oldest = DeclaredGroup("oldest", given.names.index("age") if "age" in given.names else 0, frozenset({1.0}))
+    oldest = DeclaredGroup("oldest", (given.names.index("age") if "age" in given.names else 0,), frozenset({(1.0,)}))
     return attack_release(
         given.members,
         given.controls,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import numpy as np
 import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.attacks import suite
+from dpsynth.certification import audit
 from dpsynth.certification.audit import (
     HTML_FILE,
     JSON_FILE,
     STAMP,
     AuditReport,
+    attack_rows,
     check_internal_folder,
     internal_audit,
     write_internal_report,
@@ -24,9 +28,13 @@ from dpsynth.curator.curator import Curator
 from dpsynth.curator.findings import reveal
 from dpsynth.errors import BundleError, DpsynthError
 from dpsynth.ledger import Ledger
+from dpsynth.progress import reporting_to
 from dpsynth.randomness import SeededNoise
+from dpsynth.report import render_internal_report
+from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable
 from tests.certification.made_releases import CLAIM, POLICY, drawn, survey_rows, survey_schema, table_of
+from tests.short_suite import shorten
 
 PEOPLE = 1_500
 
@@ -169,3 +177,110 @@ def test_reveal_has_one_caller_in_certification() -> None:
     folder = Path(dpsynth.certification.__file__).parent
     callers = [path.name for path in sorted(folder.glob("*.py")) if "reveal(" in path.read_text(encoding="utf-8")]
     assert callers == ["audit.py"]
+
+
+DECLARED = (
+    '{quasi_identifiers: [[age, region]], groups: [{name: smokers, who: "smoker == true"}, '
+    '{name: nobody knows, who: "missing(smoker)"}]}'
+)
+
+
+def declaring_schema() -> Schema:
+    return Schema.from_text(survey_schema().to_yaml().replace("dpsynth:\n", f"dpsynth:\n  audit: {DECLARED}\n", 1))
+
+
+def attacked(monkeypatch: pytest.MonkeyPatch) -> AuditReport:
+    shorten(monkeypatch)
+    schema = declaring_schema()
+    members, controls, synthetic = (survey_rows(400, np.random.default_rng(seed), schema) for seed in (1, 2, 3))
+    rng = np.random.default_rng(4)
+    return attack_rows(members, controls, controls[:0], synthetic, schema, POLICY, release_id="release-1", rng=rng)
+
+
+def test_what_the_schema_declares_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = attacked(monkeypatch)
+    strata = {stratum.label: stratum.members for stratum in report.findings.strata}
+    schema = declaring_schema()
+    smokers = survey_rows(400, np.random.default_rng(1), schema)[:, schema.domain.position("smoker")] == 1
+    assert strata["group: smokers"] == smokers.sum()
+    assert "group: nobody knows" in strata
+    variants = {result.variant for result in report.results if result.attack == "quasi-identifier-match"}
+    assert variants == {"age, region"}
+
+
+@pytest.mark.parametrize("where", ["nearest_distances", "exposed_rows"])
+def test_whatever_fails_behind_the_door_is_a_finding(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object, **named: object) -> None:
+        raise ValueError("a cell: Zebulon")
+
+    monkeypatch.setattr(suite, where, broken)
+    report = attacked(monkeypatch)
+    assert report.verdict.value == "INCONCLUSIVE"
+    said = report.to_json()
+    assert said["failed"] == [{"attack": "the whole suite", "error": "ValueError"}]
+    assert "Zebulon" not in json.dumps(said)
+    page = render_internal_report(said)
+    assert "What gave no result" in page
+    assert "the whole suite</strong>: ValueError" in page
+
+
+class Told:
+    """What somebody who waits is told."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[str, int]] = []
+
+    def start(self, phase: str, total: int) -> None:
+        self.phases.append((phase, total))
+
+    def advance(self, phase: str, steps: int) -> None:
+        self.phases.append((phase, steps))
+
+    def finish(self, phase: str) -> None:
+        self.phases.append((phase, 0))
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_how_many_leaks_are_planted_among_people_is_not_shown(shown: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One control more or less decides whether any are; who shows their progress is told apart."""
+    among_people = audit.controls_among_people
+    shorten(monkeypatch)
+    monkeypatch.setattr(audit, "controls_among_people", among_people)
+    monkeypatch.setattr("dpsynth.certification.negative_control.run_suite", lambda *tables, **named: ())
+    if shown:
+        monkeypatch.setattr(audit, "shown_steps", lambda *given: nullcontext())
+    people = survey_rows(300, np.random.default_rng(1))
+    told = []
+    for controls in (99, 100):
+        with reporting_to(phases := Told()):
+            attack_rows(
+                people[:100], people[100 : 100 + controls], people[:0], people[200:], survey_schema(), POLICY,
+                release_id="r", rng=np.random.default_rng(0),
+            )  # fmt: skip
+        told.append(phases.phases)
+    assert (told[0] != told[1]) is shown
+
+
+def test_an_interrupt_goes_on_interrupting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(suite, "exposed_rows", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        attacked(monkeypatch)
+
+
+def test_a_report_that_cannot_be_rendered_is_written_all_the_same(
+    findings: Confidential[AuditReport], tmp_path: Path
+) -> None:
+    def broken(content: Mapping[str, object]) -> str:
+        raise ZeroDivisionError(str(content))
+
+    folder = write_internal_report(tmp_path / "in", findings, release_folder=tmp_path / "out", render=broken)
+    said = json.loads((folder / JSON_FILE).read_text())
+    assert said == {
+        "stamp": STAMP,
+        "verdict": "INCONCLUSIVE",
+        "failed": [{"attack": "report", "error": "ZeroDivisionError"}],
+    }
+    assert STAMP in (folder / HTML_FILE).read_text()
