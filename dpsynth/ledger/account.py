@@ -129,7 +129,7 @@ class Account:
                 return f"{entry.kind} says nothing about a population"
 
     def post(self, entry: LedgerEntry) -> None:
-        """Count `entry`, which `refusal` has let pass."""
+        """Count `entry`, which `refusal` has let pass; kinds that are not named here change no sum."""
         match entry.kind:
             case EntryKind.OPEN | EntryKind.SETTLE | EntryKind.STEPS | EntryKind.VOID:
                 self._step(entry)
@@ -144,8 +144,6 @@ class Account:
                     # From here on the sums say nothing about what this ledger granted; until here they do.
                     self._earlier_kept, self.overspent = self.never_exceeded(), entry.index
                 self._take(entry, ReservationState.DECLARED)
-            case _:
-                pass  # says nothing about what this population may spend or has spent
 
     def filter(self) -> AdaptiveFilter:
         """Return what decides whether a request fits.
@@ -262,8 +260,7 @@ class Account:
             return f"{pending} reservations of this epoch are not settled: settle, void or recover them first"
         if not entry.purpose.strip():
             return "a renewal says which new people or new data it is for"
-        message = self.renewal(entry).message
-        return refusal_of_approvals(message, self.approvers, entry.signatures, self._used)
+        return refusal_of_approvals(self.renewal(entry).message, self.approvers, entry.signatures, self._used)
 
     def _begin(self, entry: LedgerEntry) -> None:
         """Begin an epoch with the terms of `entry`."""
