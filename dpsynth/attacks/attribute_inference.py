@@ -104,7 +104,8 @@ def _vote(asked: Records, released: Records, questions: Sequence[_Question], rig
             asking, voter = voters[question.known]
             shape = (gaps.shape[1], secret.levels.size)
             cells = asking * secret.levels.size + code[voter]
-            votes = np.bincount(cells, weights=times[voter], minlength=shape[0] * shape[1]).reshape(shape)
+            weights = np.bincount(cells, weights=times[voter], minlength=shape[0] * shape[1])
+            votes = weights.astype(np.float64, copy=False).reshape(shape)
             right[place, block] = secret.is_right(secret.best_guess(votes), asked.values[block, question.secret])
 
     ColumnGaps(asked, rows).for_each_block(guess)
