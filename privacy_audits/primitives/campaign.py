@@ -34,7 +34,7 @@ def everything(draws: int) -> dict[str, Any]:
     caught = []
     for name, sampler in doubles():
         verdict, pairs = sequential(sampler, significance=EACH, rng=rng)
-        seen = problems(sampler, counted(sampler, 30_000 if sampler.cost < 100 else 6_000, rng=rng), EACH)
+        seen = problems(sampler, counted(sampler, 60_000 if sampler.cost < 100 else 6_000, rng=rng), EACH)
         caught.append({"name": name, "found": list(seen), "sequential": verdict, "pairs": pairs})
     return {"primitives": found, "doubles": caught}
 

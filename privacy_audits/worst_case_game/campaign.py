@@ -64,11 +64,11 @@ def twins() -> tuple[Twin, ...]:
 
 
 def audit(name: str, runs: int) -> AuditRecord:
-    """Return what the games of one generator count: all runs in the first pair of worlds, a fifth in the others."""
+    """Return what the games of one generator count: all runs in the first pair of worlds, a tenth in the others."""
     first, *others = due_pairs()
     rng = np.random.default_rng()
     tight = audit_generator(generator(name), CLAIM, runs=runs, rng=rng, pairs=(first,))
-    wide = audit_generator(generator(name), CLAIM, runs=max(runs // 5, 20), rng=rng, pairs=tuple(others))
+    wide = audit_generator(generator(name), CLAIM, runs=max(runs // 10, 20), rng=rng, pairs=tuple(others))
     return AuditRecord(
         tight.generator,
         tight.epsilon,
