@@ -32,8 +32,8 @@ def plans() -> tuple[tuple[TrainingPlan, int], ...]:
     """Return the trainings and how often each is run in either world: every unit in every batch, and half of them."""
     common: dict[str, Any] = {"clipping_norm": 1.0, "public_units": UNITS, "delta": EVENT_DELTA}
     return (
-        (TrainingPlan(noise_multiplier=1.0, sampling_probability=1.0, steps=100, **common), 50),
-        (TrainingPlan(noise_multiplier=0.5, sampling_probability=0.5, steps=50, **common), 100),
+        (TrainingPlan(noise_multiplier=1.0, sampling_probability=1.0, steps=100, **common), 200),
+        (TrainingPlan(noise_multiplier=0.5, sampling_probability=0.5, steps=50, **common), 400),
     )
 
 
@@ -67,7 +67,7 @@ def counted(share: int, twin_runs: int) -> dict[str, Any]:
     trainings = [
         canary_game(plan, max(runs // share, 2), rng=np.random.default_rng()).counts() for plan, runs in plans()
     ]
-    return {"trainings": trainings, "votes": asdict(vote_books(max(20 // share, 3))), "twins": twins_found(twin_runs)}
+    return {"trainings": trainings, "votes": asdict(vote_books(3 if share > 1 else 20)), "twins": twins_found(twin_runs)}
 
 
 def summary() -> str:
@@ -116,11 +116,11 @@ def summary() -> str:
 def main() -> None:
     """Do what the command line asks for; the exit code is 1 where something honest fails or a twin passes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="a twentieth of the runs; nothing is recorded")
+    parser.add_argument("--smoke", action="store_true", help="an eightieth of the runs; nothing is recorded")
     parser.add_argument("--summary", action="store_true", help="rewrite summary.md from the recorded results")
     given = parser.parse_args()
     if given.smoke:
-        sys.exit(1 if _said(counted(20, 6)) else 0)
+        sys.exit(1 if _said(counted(80, 6)) else 0)
     if not given.summary:
         with recorded(FOLDER, "gradient_canary") as counts:
             counts.update(counted(1, 6))
