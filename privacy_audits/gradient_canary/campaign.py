@@ -67,7 +67,11 @@ def counted(share: int, twin_runs: int) -> dict[str, Any]:
     trainings = [
         canary_game(plan, max(runs // share, 2), rng=np.random.default_rng()).counts() for plan, runs in plans()
     ]
-    return {"trainings": trainings, "votes": asdict(vote_books(3 if share > 1 else 20)), "twins": twins_found(twin_runs)}
+    return {
+        "trainings": trainings,
+        "votes": asdict(vote_books(3 if share > 1 else 20)),
+        "twins": twins_found(twin_runs),
+    }
 
 
 def summary() -> str:

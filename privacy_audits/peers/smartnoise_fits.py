@@ -1,0 +1,33 @@
+"""Fits smartnoise-synth many times; run by the Python of its environment: `python smartnoise_fits.py FOLDER`.
+
+Without a transformer it would take the categories from the rows; it gets one that was fitted to a table that lists
+every code of the public domain, so that preprocessing costs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from fits import play
+from snsynth import Synthesizer
+from snsynth.transform.label import LabelTransformer
+from snsynth.transform.table import TableTransformer
+
+
+def fit(request: dict[str, Any], codes: np.ndarray) -> np.ndarray:
+    """Return the codes of one synthetic table."""
+    domain = request["domain"]
+    transformer = TableTransformer([LabelTransformer(nullable=False) for _ in domain])
+    rows = np.arange(max(domain.values()))
+    transformer.fit(pd.DataFrame({name: rows % size for name, size in domain.items()}))
+    settings = {} if request["algorithm"] == "mwem" else {"delta": float(request["delta"])}
+    synthesizer = Synthesizer.create(request["algorithm"], epsilon=float(request["epsilon"]), **settings)
+    synthesizer.fit(pd.DataFrame(codes, columns=list(domain)), transformer=transformer, preprocessor_eps=0.0)
+    return np.asarray(synthesizer.sample(request["rows"]))
+
+
+if __name__ == "__main__":
+    play(sys.argv[1], fit, packages=["smartnoise-synth", "mbi", "jax", "opendp", "numpy", "pandas"])
