@@ -26,6 +26,7 @@ from dpsynth.certification.layout import TABLES
 from dpsynth.certification.limits import LIMITS, UNPROTECTED_QUANTITIES
 from dpsynth.certification.negative_control import NegativeControls
 from dpsynth.certification.policy import Check, Policy, Verdict
+from dpsynth.certification.power import power_section
 from dpsynth.certification.utility import utility_of
 from dpsynth.errors import BundleError, CertificationRefused, InvalidInput
 
@@ -110,6 +111,8 @@ def assess(
     checks = policy_checks(facts, judged, policy, agreement)
     verdict = Verdict.worst(check.verdict for check in checks)
     table = judged.table
+    canaries = sections.canaries_section(judged.evidence, policy)
+    record = gate_sections.record_gate_section(facts, policy)
     document = CertificateDocument(
         schema_version=SCHEMA_VERSION,
         issued_at=sections.written_instant(issued_at),
@@ -128,8 +131,9 @@ def assess(
             table_sha256=digest_of_table(table, table_file),
             schema_sha256=table.schema.digest,
         ),
-        canaries=sections.canaries_section(judged.evidence, policy),
-        record_gate=gate_sections.record_gate_section(facts, policy),
+        canaries=canaries,
+        record_gate=record,
+        power=power_section(canaries, record, epsilon=float(facts.claim.epsilon), delta=float(facts.claim.delta)),
         negative_controls=None if negative_controls is None else negative_controls.section(),
         policy=policy.name,
         policy_sha256=policy.digest,

@@ -87,7 +87,7 @@ class Commitment:
         try:
             descriptor = os.open(folder / COMMITMENT, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(json.dumps(said, sort_keys=True) + "\n")
+                file.write(json.dumps(said) + "\n")
         except OSError as fault:
             raise BundleError(f"{folder / COMMITMENT} cannot be written: {fault.strerror}") from fault
 

@@ -24,7 +24,7 @@ from dpsynth.certification.document_fields import (
     Sha256,
     Share,
 )
-from dpsynth.certification.gate_document import AuditsSection, RecordGateSection
+from dpsynth.certification.gate_document import AuditsSection, PowerSection, RecordGateSection
 
 SCHEMA_VERSION: Final = "1"
 SCHEMA_ID = "urn:dpsynth:certificate-schema:1"
@@ -326,7 +326,16 @@ class CertificateDocument(Section):
     """Certificate of one synthetic table: what was promised, charged and checked, and what is not covered."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"negative_controls", "policy_sha256", "record_gate", "audits", "commitment", "validity", "dependencies"}
+        {
+            "negative_controls",
+            "policy_sha256",
+            "record_gate",
+            "audits",
+            "commitment",
+            "validity",
+            "dependencies",
+            "power",
+        }
     )
 
     schema_version: Literal["1"]
@@ -352,6 +361,8 @@ class CertificateDocument(Section):
     canaries: CanariesSection
     record_gate: RecordGateSection | None = None
     """What the noisy count of matched people says; absent where it was not asked."""
+    power: PowerSection | None = None
+    """What the gates could have found; absent before it was stated, and follows from the gates all the same."""
     negative_controls: NegativeControlsSection | None = None
     """Whether the attack suite can find leaks in a table like this one. Absent if made before there were any."""
     policy: str

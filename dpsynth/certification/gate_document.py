@@ -42,6 +42,19 @@ class RecordGateSection(Section):
     """Why, in sentences."""
 
 
+class PowerSection(Section):
+    """The smallest leaks that the gates find with a stated probability; null where even the largest is not found."""
+
+    probability: Share
+    """With which probability."""
+    planted_rows: Share | None
+    """Share of the planted rows that must be given away for the canary gate to fail; null also without canaries."""
+    equal: Share | None
+    """Excess of members with an equal row that fails the record gate; null also where it was not asked."""
+    near: Share | None
+    """The same of members with a near or equal row."""
+
+
 class AuditResultSection(Section):
     """One recorded audit of the implementation."""
 

@@ -30,6 +30,7 @@ from dpsynth.certification.limits import PUBLISHED_LIMITS
 from dpsynth.certification.negative_control import problem_of, repeated
 from dpsynth.certification.opening import audit_opening
 from dpsynth.certification.policy import Verdict
+from dpsynth.certification.power import problem_of_power
 from dpsynth.certification.released_table import codes_of_table, problems_of_table
 from dpsynth.certification.sections import accountants_section
 from dpsynth.certification.signing import key_id_of, open_envelope, statement, subject
@@ -229,11 +230,8 @@ class _Release:
         asked = FIRST_CHECK_NAMES if document.policy_sha256 is None else CHECK_NAMES
         if tuple(check.name for check in document.checks) != asked:
             raise _Refuted("it does not answer exactly the questions that the policy asks")
-        for contradiction in (
-            problem_of_gates(document),
-            problem_of_canaries(document),
-            problem_of_dependencies(document),
-        ):
+        for problem_in in (problem_of_gates, problem_of_canaries, problem_of_power, problem_of_dependencies):
+            contradiction = problem_in(document)
             if contradiction is not None:
                 raise _Refuted(contradiction)
         about = [bar.columns for bar in document.error_bars.bars]

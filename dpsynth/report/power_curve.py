@@ -7,19 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-import scipy
-
-from dpsynth.attacks.bounds import clopper_pearson
-from dpsynth.attacks.one_run import one_run_p_value
-from dpsynth.attacks.significance import fisher_one_sided
 from dpsynth.certification.document import CertificateDocument
+from dpsynth.certification.power import smallest_leak
 from dpsynth.report.drawing import CLAIM, DASHED, FAINT, INK, SEEN, canvas
 from dpsynth.report.wording import percent
 
-POWER = 0.8
-_CONFIDENCE = 0.95
 _SIZES = (50, 70, 100, 140, 200, 280, 400, 560, 800, 1_130, 1_600, 2_260, 3_200)
 _TABLE = (50, 100, 200, 400, 800, 1_600, 3_200)
 _TICKS = (50, 100, 200, 400, 800, 1_600, 3_200)
@@ -75,21 +68,6 @@ def power_curve_of(document: CertificateDocument) -> PowerCurve | None:
     return PowerCurve(points, PowerRow(canaries.drawn, smallest(canaries.drawn, canaries.included), this=True))
 
 
-@lru_cache(maxsize=1024)
-def smallest_leak(drawn: int, included: int, *, epsilon: float, delta: float, tolerance: float | None) -> float | None:
-    """Return which share of the planted rows must be given away for the gate to fail with probability 80 %.
-
-    The gate fails where the right guesses refute the claim or, with a tolerance, where significantly more planted rows
-    than others are recognised and certainly more than tolerated. Nothing is taken to be recognised by chance. None if
-    even giving away every planted row would not be found.
-    """
-    needed = _fewest(drawn, included, epsilon=epsilon, delta=delta, tolerance=tolerance)
-    if needed is None:
-        return None
-    # The chance of at least so many of the planted rows is an incomplete beta function of the share.
-    return float(scipy.special.betaincinv(needed, included - needed + 1, POWER))
-
-
 def power_picture(curve: PowerCurve) -> str:
     """Return the curve as an SVG element; the same input gives the same text."""
     drawn_points = [(point.canaries, point.smallest) for point in curve.points if point.smallest is not None]
@@ -141,24 +119,3 @@ def _description(curve: PowerCurve) -> str:
 
 def _ceiling(shares: Sequence[float], this: PowerRow) -> float:
     return min(105.0, 115 * max([*shares, this.smallest or 0.0, 0.05]))
-
-
-def _fewest(drawn: int, included: int, *, epsilon: float, delta: float, tolerance: float | None) -> int | None:
-    """Return the fewest recognised planted rows that fail the gate, or None."""
-
-    def found(correct: int) -> bool:
-        p_value = one_run_p_value(canaries=drawn, guesses=correct, correct=correct, epsilon=epsilon, delta=delta)
-        if p_value <= 1 - _CONFIDENCE:
-            return True
-        if tolerance is None:
-            return False
-        certain = clopper_pearson(correct, included, confidence=_CONFIDENCE).lower > tolerance
-        return certain and fisher_one_sided(correct, included, 0, drawn - included) <= 1 - _CONFIDENCE
-
-    if not found(included):
-        return None
-    below, above = 0, included
-    while above - below > 1:
-        middle = (below + above) // 2
-        below, above = (below, middle) if found(middle) else (middle, above)
-    return above

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dpsynth.certification.document import CertificateDocument
 from dpsynth.certification.gate_document import RecordGateSection
-from dpsynth.certification.record_evidence import smallest_excess_shown
+from dpsynth.certification.power import share_of, smallest_excesses
 from dpsynth.report.drawing import CLAIM, FAINT, INK, SEEN, canvas
 from dpsynth.report.wording import percent
 
@@ -74,19 +74,10 @@ def record_gate_of(document: CertificateDocument) -> RecordGateView | None:
     bounds = ((section.copy_lower, section.copy_upper), (section.near_lower, section.near_upper))
     tolerances = (section.copy_tolerance, section.tolerance)
     people = sum(section.members), sum(section.controls)
-    rows = []
+    rows, smallest = [], smallest_excesses(section)
     for cells, (name, (lower, upper), tolerance) in enumerate(zip(_NAMES, bounds, tolerances, strict=True), start=1):
-        members, controls = _share(section.members, cells), _share(section.controls, cells)
-        smallest = smallest_excess_shown(
-            people,
-            section.noise_stddev,
-            cells=cells,
-            chance=controls,
-            tolerance=tolerance,
-            significance=section.significance,
-            power=POWER,
-        )
-        rows.append(ExcessRow(name, members, controls, lower, upper, tolerance, smallest))
+        members, controls = share_of(section.members, cells), share_of(section.controls, cells)
+        rows.append(ExcessRow(name, members, controls, lower, upper, tolerance, smallest[cells - 1]))
     return RecordGateView(section, tuple(rows), people)
 
 
@@ -137,10 +128,6 @@ def record_gate_power(view: RecordGateView) -> str:
         f"{people}, and this much noise, the count fails a table four times out of five where "
         f"{', or where '.join(found)}. About a smaller leak it says only what the bounds say."
     )
-
-
-def _share(counts: tuple[int, ...], cells: int) -> float:
-    return min(max(sum(counts[:cells]) / max(sum(counts), 1), 0.0), 1.0)
 
 
 def _signed(share: float) -> str:

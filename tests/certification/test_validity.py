@@ -73,10 +73,11 @@ def test_other_attacks_are_said_and_refuse_nothing(document: CertificateDocument
 @pytest.mark.parametrize(
     ("change", "check", "words"),
     [
+        (lambda c: c["power"].update(planted_rows=0.001), "certificate", "another power"),
         (lambda c: c["dependencies"]["packages"][0].update(version="9.9"), "certificate", "digest of packages"),
         (lambda c: (c.pop("commitment"), c["ledger"]["entries"].pop(0)), "commitment", "names no"),
     ],
-    ids=["packages", "unbound"],
+    ids=["power", "packages", "unbound"],
 )
 def test_what_new_certificates_always_hold_is_asked_for(
     made: MadeRelease, key: SigningKey, tmp_path: Path, change: Change, check: str, words: str

@@ -44,6 +44,11 @@ def test_the_main_job(run: Run, tmp_path: Path, schema_file: Path, data_file: Pa
     assert 7000 < len(table) < 9000
 
     assert run("verify", out).code == 0
+    opened = run("verify", out, "--commitment", tmp_path / "release-internal")
+    assert opened.code == 0, opened.err
+    assert "model and seed give its table and the counts of its canary gate" in " ".join(opened.out.split())
+    late = run("verify", out, "--at", "2999-01-01")
+    assert (late.code, "FAIL validity: it expired on" in late.out) == (3, True)
     shown = json.loads(run("ledger", "show", "clinic", "--json").out)["data_sets"][0]
     assert [line["state"] for line in shown["releases"]] == ["settled"]
     assert shown["releases"][0]["asked"] == "epsilon 1, delta 1e-06"

@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import pytest
 import scipy
 
-from dpsynth.report.power_curve import POWER, power_curve_of, power_picture, power_sentence, smallest_leak
+from dpsynth.certification.power import POWER, smallest_leak
+from dpsynth.report.power_curve import power_curve_of, power_picture, power_sentence
 from tests.certification.made_releases import honest_release
 
 
