@@ -18,7 +18,7 @@ from dpsynth.certification.gate_document import PowerSection, RecordGateSection
 from dpsynth.certification.record_evidence import smallest_excess_shown
 
 POWER = 0.8
-_CONFIDENCE = 0.95
+_SIGNIFICANCE = 0.05
 _KINDS = 3
 _DIGITS = 6
 _ROUNDING = 1e-3
@@ -38,7 +38,12 @@ def power_section(
     planted = None
     if canaries.drawn > canaries.included > 0:
         planted = smallest_leak(
-            canaries.drawn, canaries.included, epsilon=epsilon, delta=delta, tolerance=canaries.tolerance
+            canaries.drawn,
+            canaries.included,
+            epsilon=epsilon,
+            delta=delta,
+            tolerance=canaries.tolerance,
+            significance=significance_of(canaries),
         )
     equal, near = (None, None) if record is None else smallest_excesses(record)
     return PowerSection(probability=POWER, planted_rows=_rounded(planted), equal=_rounded(equal), near=_rounded(near))
@@ -59,6 +64,11 @@ def problem_of_power(document: CertificateDocument) -> str | None:
     if any((one is None) != (other is None) or abs((one or 0) - (other or 0)) > _ROUNDING for one, other in pairs):
         return "it states another power than follows from its gates"
     return None
+
+
+def significance_of(canaries: CanariesSection) -> float:
+    """Return the chance of a wrong bound; certificates from before they said it allow 5 %."""
+    return _SIGNIFICANCE if canaries.significance is None else canaries.significance
 
 
 def smallest_excesses(section: RecordGateSection) -> tuple[float | None, float | None]:
@@ -87,14 +97,22 @@ def share_of(counts: tuple[int, ...], cells: int) -> float:
 
 
 @lru_cache(maxsize=1024)
-def smallest_leak(drawn: int, included: int, *, epsilon: float, delta: float, tolerance: float | None) -> float | None:
+def smallest_leak(
+    drawn: int,
+    included: int,
+    *,
+    epsilon: float,
+    delta: float,
+    tolerance: float | None,
+    significance: float = _SIGNIFICANCE,
+) -> float | None:
     """Return which share of the planted rows must be given away for the gate to fail with probability 80 %.
 
     The gate fails where the right guesses refute the claim or, with a tolerance, where significantly more planted rows
     than others are recognised and certainly more than tolerated. Nothing is taken to be recognised by chance. None if
     even giving away every planted row would not be found.
     """
-    needed = _fewest(drawn, included, epsilon=epsilon, delta=delta, tolerance=tolerance)
+    needed = _fewest(drawn, included, epsilon=epsilon, delta=delta, tolerance=tolerance, significance=significance)
     if needed is None:
         return None
     # The chance of at least so many of the planted rows is an incomplete beta function of the share.
@@ -105,17 +123,19 @@ def _rounded(share: float | None) -> float | None:
     return None if share is None else round(min(max(share, 0.0), 1.0), _DIGITS)
 
 
-def _fewest(drawn: int, included: int, *, epsilon: float, delta: float, tolerance: float | None) -> int | None:
+def _fewest(
+    drawn: int, included: int, *, epsilon: float, delta: float, tolerance: float | None, significance: float
+) -> int | None:
     """Return the fewest recognised planted rows that fail the gate, or None."""
 
     def found(correct: int) -> bool:
         p_value = one_run_p_value(canaries=drawn, guesses=correct, correct=correct, epsilon=epsilon, delta=delta)
-        if p_value <= 1 - _CONFIDENCE:
+        if p_value <= significance:
             return True
         if tolerance is None:
             return False
-        certain = clopper_pearson(correct, included, confidence=_CONFIDENCE).lower > tolerance
-        return certain and fisher_one_sided(correct, included, 0, drawn - included) <= 1 - _CONFIDENCE
+        certain = clopper_pearson(correct, included, confidence=1 - significance).lower > tolerance
+        return certain and fisher_one_sided(correct, included, 0, drawn - included) <= significance
 
     if not found(included):
         return None

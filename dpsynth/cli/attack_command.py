@@ -22,7 +22,7 @@ from dpsynth.errors import CertificationRefused, InvalidInput
 _COLOURS = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.FAIL: "bold red"}
 
 MEANINGS = {
-    Verdict.PASS: "no attack tells training rows from control rows by more than the limits, with 95 % confidence",
+    Verdict.PASS: "no attack tells training rows from control rows by more than the limits, at the policy's confidence",
     Verdict.INCONCLUSIVE: "no attack was shown to succeed, but few rows, or an attack that failed, exclude nothing",
     Verdict.FAIL: "at least one attack tells training rows from control rows, by more than the limits",
 }

@@ -10,7 +10,7 @@ from dpsynth.report.html import style_sheet, template_environment
 from dpsynth.report.internal_view import InternalView
 
 _SENTENCES = {
-    "PASS": "No attack tells training rows from held-back rows by more than the limits, with 95 % confidence.",
+    "PASS": "No attack tells training rows from held-back rows by more than the limits, at the policy's confidence.",
     "INCONCLUSIVE": "No attack was shown to succeed, but few rows, or an attack that failed, exclude nothing.",
     "FAIL": "At least one attack tells training rows from held-back rows, by more than the limits.",
 }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dpsynth.certification.document import CertificateDocument
-from dpsynth.certification.power import smallest_leak
+from dpsynth.certification.power import significance_of, smallest_leak
 from dpsynth.report.drawing import CLAIM, DASHED, FAINT, INK, SEEN, canvas
 from dpsynth.report.wording import percent
 
@@ -59,10 +59,12 @@ def power_curve_of(document: CertificateDocument) -> PowerCurve | None:
     if not canaries.drawn > canaries.included > 0:
         return None
     epsilon, delta = float(document.claim.epsilon), float(document.claim.delta)
-    tolerance = canaries.tolerance
+    tolerance, significance = canaries.tolerance, significance_of(canaries)
 
     def smallest(drawn: int, included: int) -> float | None:
-        return smallest_leak(drawn, included, epsilon=epsilon, delta=delta, tolerance=tolerance)
+        return smallest_leak(
+            drawn, included, epsilon=epsilon, delta=delta, tolerance=tolerance, significance=significance
+        )
 
     points = tuple(PowerRow(size, smallest(size, size // 2)) for size in _SIZES)
     return PowerCurve(points, PowerRow(canaries.drawn, smallest(canaries.drawn, canaries.included), this=True))

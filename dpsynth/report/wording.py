@@ -17,6 +17,7 @@ from dpsynth.certification.document import (
     ErrorBarsSection,
     UtilitySection,
 )
+from dpsynth.certification.power import significance_of
 
 VERDICT_SENTENCES: Mapping[str, str] = {
     "PASS": "Every check of the policy was met, and each had the power to fail.",
@@ -163,7 +164,7 @@ def canary_story(document: CertificateDocument) -> tuple[str, ...]:
         f"away {canaries.correct} of the {canaries.included} planted rows, and wrongly pointed at "
         f"{canaries.false_positives} of the {left_out} others.",
         _excess(canaries),
-        _lower_bound(canaries.epsilon_lower, document.claim.epsilon),
+        _lower_bound(canaries, document.claim.epsilon),
         f"Had the table given away every planted row, the bound would have been {canaries.refutable_epsilon:.2f}; that "
         "is how much this test could see.",
         "Copies of invented rows were then removed from the table. No person's row was used in this test.",
@@ -175,18 +176,23 @@ def _excess(canaries: CanariesSection) -> str:
         bound = f"at least {percent(canaries.excess_lower)}"
     else:
         bound = f"at most {percent(max(0.0, canaries.excess_upper))}"
-    return f"With 95 % confidence it gives away {bound} of planted rows beyond what chance does."
+    return f"With {_confidence(canaries)} confidence it gives away {bound} of planted rows beyond what chance does."
 
 
-def _lower_bound(epsilon_lower: float, claimed: str) -> str:
+def _confidence(canaries: CanariesSection) -> str:
+    return f"{100 * (1 - significance_of(canaries)):.3g} %"
+
+
+def _lower_bound(canaries: CanariesSection, claimed: str) -> str:
+    epsilon_lower = canaries.epsilon_lower
     meaning = "Such a bound could have refuted the claim; it can never confirm it."
     if epsilon_lower == 0:
         return f"The right and the wrong guesses put no bound above 0 under epsilon. {meaning}"
     if epsilon_lower > float(claimed):
         meaning = f"That refutes the claim of epsilon {plain_number(claimed)}."
     return (
-        "From the right and the wrong guesses follows, with 95 % confidence, an epsilon of at least "
-        f"{epsilon_lower:.2f}. {meaning}"
+        f"From the right and the wrong guesses follows, with {_confidence(canaries)} confidence, an epsilon of at "
+        f"least {epsilon_lower:.2f}. {meaning}"
     )
 
 

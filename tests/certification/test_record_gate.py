@@ -22,7 +22,7 @@ from dpsynth.certification.record_gate import divide, plan_gate, question_about
 from dpsynth.certification.verify import verify_release
 from dpsynth.curator import Curator
 from dpsynth.curator._sealed import unseal
-from dpsynth.errors import CertificationRefused
+from dpsynth.errors import BudgetExceeded, CertificationRefused
 from dpsynth.generators.registry import generator
 from dpsynth.ledger import EntryKind, Ledger
 from dpsynth.release import release
@@ -129,6 +129,35 @@ def test_the_generator_and_the_gate_share_the_claim(honest: tuple[Certificate, L
 def mu_squared_from_budget_text(asked: str) -> Fraction:
     epsilon, delta = (part.split()[-1] for part in asked.split(","))
     return mu_squared_from_budget(PrivacyBudget(epsilon, delta))
+
+
+@pytest.mark.usefixtures("few_attacks")
+def test_a_locked_plan_pays_for_the_generator_and_for_the_gate(tmp_path: Path) -> None:
+    schema = survey_schema(5_000)
+    events = plan_gate(schema, POLICY, CLAIM).events
+    with Ledger(tmp_path / "ledger.db") as books:
+        books.set_budget(schema.dataset, PrivacyBudget(3, "1e-5"), unit=schema.unit.describe(), policy="plan")
+        books.lock_plan(schema.dataset, [("fit", events[0]), ("judge", events[1])])
+        made = release(
+            people(1_500, 4, schema),
+            schema,
+            CLAIM,
+            out=tmp_path / "release",
+            ledger=books,
+            generator="independent",
+            override=Override("Ada", "a test has too few rows for a PASS"),
+        )
+        assert books.remaining(schema.dataset) == "0 of 2 planned requests"
+        reserved = [entry for entry in books.entries() if entry.kind is EntryKind.RESERVE]
+        assert [entry.purpose for entry in reserved][-1] == "record gate"
+        with pytest.raises(BudgetExceeded):  # another try is on nobody's list
+            plan_release(schema, CLAIM, ledger=books, generator=generator("independent"), policy=POLICY)
+    document = made.certificate.document
+    assert document.record_gate is not None
+    assert len(document.record_gate.members) == 3
+    assert document.accountants.proven
+    assert problem_of_gates(document) is None
+    assert verify_release(tmp_path / "release", now=datetime.now(UTC)).problems == ()
 
 
 @pytest.mark.parametrize("share", [1.0, 0.1])

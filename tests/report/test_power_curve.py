@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 import scipy
 
-from dpsynth.certification.power import POWER, smallest_leak
+from dpsynth.certification.power import POWER, power_section, smallest_leak
 from dpsynth.report.power_curve import power_curve_of, power_picture, power_sentence
 from tests.certification.made_releases import honest_release
 
@@ -16,6 +16,21 @@ def test_ten_right_guesses_refute_epsilon_one() -> None:
     assert share is not None
     assert scipy.stats.binom.sf(9, 200, share) == pytest.approx(POWER)
     assert scipy.stats.binom.sf(9, 200, 0.99 * share) < POWER
+
+
+def test_the_curve_takes_the_confidence_of_its_gate() -> None:
+    """0.7311^8 = 0.0817 and 0.7311^15 = 0.0091: at 10 % eight right guesses are enough, at 1 % it takes fifteen."""
+    for significance, needed in ((0.1, 8), (0.01, 15)):
+        share = smallest_leak(400, 200, epsilon=1.0, delta=0.0, tolerance=None, significance=significance)
+        assert share is not None
+        assert scipy.stats.binom.sf(needed - 1, 200, share) == pytest.approx(POWER)
+    canaries = honest_release(rows=400).certificate.document.canaries
+    sections = [
+        power_section(canaries.model_copy(update={"significance": significance}), None, epsilon=1.0, delta=1e-6)
+        for significance in (0.1, None, 0.05, 0.01)
+    ]
+    shares = [section.planted_rows or 0.0 for section in sections]
+    assert 0 < shares[0] < shares[1] == shares[2] < shares[3]
 
 
 def test_without_a_tolerance_large_claims_cannot_be_tested() -> None:
