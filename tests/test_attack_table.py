@@ -166,3 +166,28 @@ def test_unknown_quasi_identifiers_are_refused_before_a_table_is_read(tmp_path: 
             out=tmp_path / "audit",
             quasi_identifiers=[["age", "shoe size"]],
         )
+
+
+def test_people_who_are_asked_for_are_looked_at_on_their_own(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    found = attacked(tables["fresh"], tables, tmp_path / "audit", groups={"smokers": "smoker", "poor": "income < 0"})
+    strata = {str(one["label"]): one["members"] for one in content(found)["strata"]}  # type: ignore[attr-defined]
+    assert {"group: smokers", "group: poor"} <= strata.keys()
+    assert strata["group: smokers"] == (tables["train"]["smoker"].astype(str) == "True").sum()
+    assert found.failed == ()
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ({"old": "age >= 200"}, "nobody"),
+        ({"old": "shoe size > 3"}, "cannot be read"),
+        ({" ": "smoker"}, "needs a name"),
+        ({"them": "region == 'moon'"}, "not a declared value"),
+    ],
+)
+def test_people_who_are_none_are_refused_before_a_table_is_read(
+    groups: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "none.csv"
+    with pytest.raises(InvalidInput, match=said):
+        dpsynth.attack_table(nowhere, nowhere, nowhere, survey_schema(), out=tmp_path / "audit", groups=groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -14,6 +15,7 @@ import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
+from dpsynth.attacks.nearest_neighbour import NearestNeighbour
 from dpsynth.certification.certificate import Certificate, Override
 from dpsynth.certification.gate_sections import problem_of_gates
 from dpsynth.certification.plan import plan_release
@@ -132,7 +134,13 @@ def mu_squared_from_budget_text(asked: str) -> Fraction:
 
 
 @pytest.mark.usefixtures("few_attacks")
-def test_a_locked_plan_pays_for_the_generator_and_for_the_gate(tmp_path: Path) -> None:
+def test_a_locked_plan_pays_for_the_generator_and_for_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an attack that fails behind the door costs nothing of what was paid for."""
+
+    def fails(*given: Any, **named: Any) -> None:
+        raise ValueError("a cell: Zebulon")
+
+    monkeypatch.setattr(NearestNeighbour, "score", fails)
     schema = survey_schema(5_000)
     events = plan_gate(schema, POLICY, CLAIM).events
     with Ledger(tmp_path / "ledger.db") as books:
@@ -157,6 +165,10 @@ def test_a_locked_plan_pays_for_the_generator_and_for_the_gate(tmp_path: Path) -
     assert len(document.record_gate.members) == 3
     assert document.accountants.proven
     assert problem_of_gates(document) is None
+    internal = (tmp_path / "release-internal" / "audit.json").read_text(encoding="utf-8")
+    assert json.loads(internal)["failed"] == [{"attack": "nearest-neighbour-ratio", "error": "ValueError"}]
+    for path in (path for path in tmp_path.rglob("*") if path.is_file()):
+        assert b"Zebulon" not in path.read_bytes()
     assert verify_release(tmp_path / "release", now=datetime.now(UTC)).problems == ()
 
 

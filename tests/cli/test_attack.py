@@ -134,3 +134,11 @@ def test_an_interrupt_leaves_no_report(folder: Path, schema_file: Path) -> None:
     assert "interrupted" in child.stderr
     assert "Traceback" not in child.stderr
     assert not (folder / "fresh-audit").exists()
+
+
+@pytest.mark.parametrize("groups", ["old age >= 3", ": smoker == true", "old:", "old: height > 2"])
+def test_groups_that_name_nobody_are_refused(run: Run, folder: Path, schema_file: Path, groups: str) -> None:
+    outcome = attack(run, folder, schema_file, "fresh.csv", "--groups", groups)
+    assert outcome.code == 2
+    assert "old" in outcome.err or "name of its own" in outcome.err
+    assert not (folder / "fresh-audit").exists()
