@@ -144,6 +144,9 @@ def test_interrupted_while_it_trains(data: Path, ledger: Ledger, monkeypatch: py
     check_one_charge(ledger)
     certificate = made.certificate.document
     assert [check.name for check in certificate.checks if check.verdict == "FAIL"] == []
+    opened = verify_release(made.folder, commitment=made.internal_folder)
+    assert opened.problems == ()
+    assert "model and seed give its table" in opened.checks[-1].explanation
     assert len(certificate.attempts) == 1
     assert gradients(data.parent / "kept") == SMALL.critics
 
