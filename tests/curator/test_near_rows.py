@@ -79,3 +79,18 @@ def test_large_tables_are_sorted_and_small_scales_compared(monkeypatch: pytest.M
     assert nearest_within([column[:9] for column in others], others, scales, 10, 5).tolist() == [0] * 9
     monkeypatch.setattr(near_rows, "nearest", lambda *_: np.array([1]))
     assert nearest_within([column[:9] for column in others], others, scales, 10, 12).tolist() == [1]
+
+
+@pytest.mark.parametrize("steps", [(1, 1, 1), (3, 1, 2), (3, 3, 1), (2, 3, 3)])
+def test_every_row_of_a_small_domain_has_its_distance(steps: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Distances of exactly as much as is near stand at the ends of what is looked up."""
+    monkeypatch.setattr(near_rows, "_WORTH_SORTING", np.inf)
+    scales = [np.arange(5, dtype=np.int32) * step for step in steps]
+    everything = [column.reshape(-1) for column in np.meshgrid(*scales, indexing="ij")]
+    others = [column[[7, 62, 110]] for column in everything]
+    wanted = nearest(everything, others, 3)
+    assert wanted.tolist() == by_hand(everything, others, 3)
+    for near in range(10):
+        found = nearest_within(everything, others, scales, 3, near)
+        assert (found[wanted <= near] == wanted[wanted <= near]).all()
+        assert (found[wanted > near] > near).all()
