@@ -170,6 +170,18 @@ def test_a_suite_that_lets_progress_out_is_caught(monkeypatch: pytest.MonkeyPatc
     assert "what who waits is told differs" in differences(ONE_MORE)[ONE_MORE.name]
 
 
+def test_a_suite_that_cannot_begin_is_nobodys_business(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(keeps_quiet, monkeypatch)
+    strata_of = suite.strata_of
+
+    def by_rows(targets: Records, *given: object) -> object:
+        raises(targets)
+        return strata_of(targets, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(suite, "strata_of", by_rows)
+    assert differences(ONE_MORE) == {}
+
+
 def test_a_report_that_cannot_be_made_is_nobodys_business(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten(monkeypatch)
     made = audit.AuditReport.to_json
