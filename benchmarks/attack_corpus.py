@@ -225,21 +225,29 @@ def fresh_draws(tables: list[str], draws: range, seed: int) -> Iterator[Outcome]
 
 def add_run(file: Path | None, outcomes: Iterable[Outcome]) -> None:
     """Write every outcome to the terminal as it comes, and all of them, as one more run, to a file if one is named."""
-    made = []
-    for outcome in outcomes:
-        made.append(asdict(outcome))
-        found = ", ".join(outcome.found_by)
-        sys.stdout.write(
-            f"{outcome.table:18s} {outcome.judge:6s} {outcome.release:24s} {outcome.rows:6d} {outcome.said:13s} "
-            f"{outcome.smallest_p:8.2g} {outcome.seconds:6.1f} s  {found}\n"
-        )
-        sys.stdout.flush()
-    if file is not None:
-        runs = json.loads(file.read_text(encoding="utf-8"))["runs"] if file.is_file() else []
-        command = shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
-        run = {"command": command, "version": source_version(), "surroundings": surroundings(), "outcomes": made}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"runs": [*runs, run]}, indent=1) + "\n", encoding="utf-8")
+    made: list[Outcome] = []
+    try:
+        for outcome in outcomes:
+            made.append(outcome)
+            found = ", ".join(outcome.found_by)
+            sys.stdout.write(
+                f"{outcome.table:18s} {outcome.judge:6s} {outcome.release:24s} {outcome.rows:6d} {outcome.said:13s} "
+                f"{outcome.smallest_p:8.2g} {outcome.seconds:6.1f} s  {found}\n"
+            )
+            sys.stdout.flush()
+    finally:  # what was found in hours is not lost to whatever stops the rest
+        if file is not None and made:
+            _add_run(file, made)
+
+
+def _add_run(file: Path, made: list[Outcome]) -> None:
+    runs = json.loads(file.read_text(encoding="utf-8"))["runs"] if file.is_file() else []
+    asked = [word for word in sys.argv[1:] if word not in ("--json", str(file))]
+    command = shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *asked])
+    outcomes = [asdict(outcome) for outcome in made]
+    run = {"command": command, "version": source_version(), "surroundings": surroundings(), "outcomes": outcomes}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"runs": [*runs, run]}, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def main() -> None:
             "rows": given.rows,
             "repetitions": asdict(repetitions),
             "cpu_seconds": round(time.process_time() - start, 1),
-            "targets": [{**asdict(result), "is_caught": result.is_caught} for result in results],
+            "targets": [{**asdict(result), "is_caught": bool(result.is_caught)} for result in results],
         }
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
