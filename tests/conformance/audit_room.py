@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Mapping
-from contextlib import chdir, redirect_stderr, redirect_stdout
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from fractions import Fraction
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,21 @@ def render(content: Mapping[str, JsonValue]) -> str:
     return str(content)
 
 
+@contextmanager
+def written_below() -> Iterator[BinaryIO]:
+    """Give a file that takes what goes to the two descriptors of the screen past Python's streams."""
+    with TemporaryFile() as file:
+        kept = {number: os.dup(number) for number in (1, 2)}
+        try:
+            for number in kept:
+                os.dup2(file.fileno(), number)
+            yield file
+        finally:
+            for number, before in kept.items():
+                os.dup2(before, number)
+                os.close(before)
+
+
 def audited(table: pd.DataFrame, schema: Schema, ledger: Ledger, noise: NoiseSource) -> Published:
     """Ask one marginal, the record gate and the internal audit about a fixed table; return what is seen outside."""
     curator = Curator.open(table, schema, ledger=ledger, noise=noise, control_fraction=GATE.controls)
@@ -48,7 +65,13 @@ def audited(table: pd.DataFrame, schema: Schema, ledger: Ledger, noise: NoiseSou
     screen, ended, evidence = io.StringIO(), "", None
     heard = logging.StreamHandler(screen)
     logging.getLogger().addHandler(heard)
-    with TemporaryDirectory() as folder, chdir(folder), redirect_stdout(screen), redirect_stderr(screen):
+    with (
+        TemporaryDirectory() as folder,
+        chdir(folder),
+        written_below() as below,
+        redirect_stdout(screen),
+        redirect_stderr(screen),
+    ):
         try:
             with curator.within(GATE.generator, purpose="fit") as session:
                 session.measure(("stage",), session.mu_squared)
@@ -66,4 +89,6 @@ def audited(table: pd.DataFrame, schema: Schema, ledger: Ledger, noise: NoiseSou
             str(path): b"" if path.parent == Path("internal") or path.is_dir() else path.read_bytes()
             for path in sorted(Path().rglob("*"))
         }
-    return repr((ended, screen.getvalue(), files, evidence)).encode(), curator.charged
+        below.seek(0)
+        shown = screen.getvalue(), below.read()
+    return repr((ended, shown, files, evidence)).encode(), curator.charged

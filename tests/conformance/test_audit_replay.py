@@ -7,6 +7,7 @@ error or a file, not the ledger. Twins that show rows in each of these ways must
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -52,6 +53,10 @@ def prints(targets: Records) -> None:
 
 def prints_behind(targets: Records) -> None:
     print(targets.values.sum(), file=sys.stderr)
+
+
+def writes_to_the_descriptor(targets: Records) -> None:
+    os.write(2, f"{len(targets)} rows".encode())  # as a library written in C does
 
 
 def warns(targets: Records) -> None:
@@ -145,6 +150,7 @@ def test_what_the_suite_keeps_to_itself_is_nobodys_business(leak: Leak, monkeypa
     [
         (prints, "what is published"),
         (prints_behind, "what is published"),
+        (writes_to_the_descriptor, "what is published"),
         (logs, "what is published"),
         (writes, "what is published"),
         (writes_its_name, "what is published"),
