@@ -102,11 +102,13 @@ def test_audits_are_listed(result: str) -> None:
 
 
 def test_where_no_audit_is_on_record_the_page_says_so() -> None:
-    certificate = honest_release(rows=400).certificate
-    text = shown(certificate, "audits")
+    document = honest_release(rows=400).certificate.document
+    assert document.audits is not None
+    # What the register holds of this very source is not this test's business: it grows with every campaign.
+    audits = document.audits.model_copy(update={"results": ()})
+    text = shown(Certificate(document.model_copy(update={"audits": audits})), "audits")
     assert "No audit of this very source code is on record" in text
-    assert certificate.document.audits is not None
-    assert certificate.document.audits.source_sha256 in text
+    assert audits.source_sha256 in text
 
 
 def test_the_policy_is_named_with_its_digest() -> None:
