@@ -224,30 +224,31 @@ def fresh_draws(tables: list[str], draws: range, seed: int) -> Iterator[Outcome]
 
 
 def add_run(file: Path | None, outcomes: Iterable[Outcome]) -> None:
-    """Write every outcome to the terminal as it comes, and all of them, as one more run, to a file if one is named."""
-    made: list[Outcome] = []
-    try:
-        for outcome in outcomes:
-            made.append(outcome)
-            found = ", ".join(outcome.found_by)
-            sys.stdout.write(
-                f"{outcome.table:18s} {outcome.judge:6s} {outcome.release:24s} {outcome.rows:6d} {outcome.said:13s} "
-                f"{outcome.smallest_p:8.2g} {outcome.seconds:6.1f} s  {found}\n"
-            )
-            sys.stdout.flush()
-    finally:  # what was found in hours is not lost to whatever stops the rest
-        if file is not None and made:
-            _add_run(file, made)
+    """Write every outcome to the terminal as it comes, and all of them, as one more run, to a file if one is named.
+
+    The file is written again after each: what was found in hours is not lost to whatever stops the rest.
+    """
+    run: dict[str, object] = {"command": _command(file), "version": source_version(), "surroundings": surroundings()}
+    before = json.loads(file.read_text(encoding="utf-8"))["runs"] if file is not None and file.is_file() else []
+    made: list[dict[str, object]] = []
+    for outcome in outcomes:
+        made.append(asdict(outcome))
+        found = ", ".join(outcome.found_by)
+        sys.stdout.write(
+            f"{outcome.table:18s} {outcome.judge:6s} {outcome.release:24s} {outcome.rows:6d} {outcome.said:13s} "
+            f"{outcome.smallest_p:8.2g} {outcome.seconds:6.1f} s  {found}\n"
+        )
+        sys.stdout.flush()
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            content = {"runs": [*before, {**run, "outcomes": made}]}
+            file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _add_run(file: Path, made: list[Outcome]) -> None:
-    runs = json.loads(file.read_text(encoding="utf-8"))["runs"] if file.is_file() else []
+def _command(file: Path | None) -> str:
+    """Return what was typed, without the file."""
     asked = [word for word in sys.argv[1:] if word not in ("--json", str(file))]
-    command = shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *asked])
-    outcomes = [asdict(outcome) for outcome in made]
-    run = {"command": command, "version": source_version(), "surroundings": surroundings(), "outcomes": outcomes}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"runs": [*runs, run]}, indent=1) + "\n", encoding="utf-8")
+    return shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *asked])
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ class AttackTable:
 
     Attributes:
         schema: what the columns mean.
-        codes: shape (rows, columns); distinct rows where the table is read from a file.
+        codes: shape (rows, columns); distinct rows where the table is read from a file, but for `adult-all`.
     """
 
     schema: Schema
@@ -54,10 +54,13 @@ class _Source:
     file: str
     schema: str
     left_out: tuple[str, ...] = ()
+    more: str = ""
+    """A further file of the same columns; the rows of both are kept as they are."""
 
 
 _REAL: Mapping[str, _Source] = {
     "adult": _Source("adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",)),
+    "adult-all": _Source("adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",), "adult/adult_test.csv"),
     "adult-weighted": _Source("adult/adult_train.csv", "adult.schema.yaml"),
     "acs": _Source("acs/national2019.csv", "acs.schema.yaml"),
     "diabetes": _Source("diabetes130/diabetes130_sample5000.csv", "diabetes.schema.yaml"),
@@ -139,16 +142,22 @@ def attack_table(name: str) -> AttackTable:
         return _categorical_only(attack_table("adult"))
     source = _REAL[name]
     schema = _schema(source)
-    names = (file := CsvFile(SHARED / source.file)).column_names()
-    parts = [
-        encode_cells(schema, {column.name: part[names.index(column.name)] for column in schema.columns})
-        for part in file.batches()
-    ]
-    return AttackTable(schema, np.unique(np.concatenate(parts), axis=0))
+    codes = np.concatenate([_codes(SHARED / file, schema) for file in (source.file, source.more) if file])
+    return AttackTable(schema, codes if source.more else np.unique(codes, axis=0))
 
 
-ATTACK_TABLES = ("adult", "acs", "diabetes", "adult-categorical", "crowded", "odd")
-"""All tables by name."""
+ATTACK_TABLES = ("adult", "acs", "diabetes", "adult-categorical", "crowded", "odd", "adult-all")
+"""All tables by name. `adult-all` has enough rows for ten thousand members, controls, reference and fresh rows."""
+
+
+def _codes(path: Path, schema: Schema) -> Codes:
+    names = (file := CsvFile(path)).column_names()
+    return np.concatenate(
+        [
+            encode_cells(schema, {column.name: part[names.index(column.name)] for column in schema.columns})
+            for part in file.batches()
+        ]
+    )
 
 
 def _schema(source: _Source, kept: Collection[str] | None = None) -> Schema:
