@@ -14,7 +14,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -118,9 +118,13 @@ class People:
 
         return self.gate_of(leaky, seed)
 
-    def gate_of(self, generator: Callable[[Codes], Codes], seed: int) -> CanaryEvidence:
-        """Return what canaries among its members say about a generator."""
+    def gate_of(
+        self, generator: Callable[[Codes], Codes], seed: int, canaries_drawn: int | None = None
+    ) -> CanaryEvidence:
+        """Return what canaries among its members say about a generator; as many as the policy says if not given."""
         schema, policy = self.table.schema, default_policy()
+        if canaries_drawn is not None:
+            policy = replace(policy, canaries=canaries_drawn)
         canaries = draw_canaries(schema, policy, CLAIM, rng=np.random.default_rng([seed, 3]), noise=SeededNoise(seed))
         release = generator(np.concatenate([self.members, canaries.included_rows]))
         return canaries.judge(SyntheticTable(schema, release, spread_seed=0), CLAIM, policy).evidence

@@ -1,16 +1,17 @@
-"""What the attack suite says about generators with differential privacy, and about a network that memorises.
+"""What the attack suite says about generators with differential privacy, and about networks that memorise.
 
 Run from the root of the project: `python -m benchmarks.attack_generators [--rows N] [--tables NAME ...] [--systems NAME
 ...] [--epsilons E ...] [--json FILE]`; a file that exists gets one more run. Members, controls and reference are those
 of `benchmarks.attack_corpus`. Generators of the registry must not fail. `overfit`, a network with a code of its own for
-every row, trained without noise until it repeats them, must fail, under the suite and under the gate.
+every row, trained without noise until it repeats them, must fail, under the suite and under the gate. `overfit-ctgan`
+is a GAN without privacy that trains for thousands of epochs on as few rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -28,9 +29,15 @@ from dpsynth.schema.table import SyntheticTable
 OVERFIT = "overfit"
 """Stands for the network that memorises among the names of systems."""
 
-SYSTEMS = ("aim", "mwem", "pategan", "dpctgan", OVERFIT)
+OVERFIT_GAN = "overfit-ctgan"
+"""Stands for the overfitted GAN."""
+
+SYSTEMS = ("aim", "mwem", "mst", "pategan", "dpctgan", OVERFIT, OVERFIT_GAN)
 OVERFIT_ROWS = 300
 """Few enough that a network can know each of them."""
+
+_CANARIES_OF_GAN = 90
+"""As many as three rows in ten: half of them are planted."""
 
 _DELTA = "1e-6"
 _FOR_TRAINING = Decimal("1e-7")
@@ -83,16 +90,22 @@ def memorised(rows: Codes, schema: Schema, seed: int) -> Codes:
     return torch.stack(cells, dim=1).numpy().astype(np.int32)
 
 
-def overfit_outcomes(table: str, seed: int) -> Iterator[Outcome]:
-    """Yield what suite and gate say about the network that memorises."""
+def overfit_outcomes(table: str, system: str, seed: int) -> Iterator[Outcome]:
+    """Yield what suite and gate say about a network that memorises, trained on 300 rows."""
     people = People.of(attack_table(table), OVERFIT_ROWS, seed)
-    schema = people.table.schema
-    yield judged(table, OVERFIT, people, memorised(people.members, schema, seed), seed)
+    make: Callable[[Codes], Codes]
+    if system == OVERFIT_GAN:
+        from benchmarks.overfitted_gan import overfitted_gan
+
+        make, canaries = lambda rows: overfitted_gan(rows, seed), _CANARIES_OF_GAN
+    else:
+        make, canaries = lambda rows: memorised(rows, people.table.schema, seed), None
+    yield judged(table, system, people, make(people.members), seed)
     start = time.process_time()
-    evidence = people.gate_of(lambda trained: memorised(trained, schema, seed), seed)
+    evidence = people.gate_of(make, seed, canaries)
     said, p_value = evidence.verdict.value, 1.0 if evidence.p_value is None else evidence.p_value
     seconds = round(time.process_time() - start, 2)
-    yield Outcome(table, OVERFIT, "gate", len(people.members), said, (), p_value, seconds)
+    yield Outcome(table, system, "gate", len(people.members), said, (), p_value, seconds)
 
 
 def outcomes(tables: list[str], systems: list[str], epsilons: list[str], rows: int, seed: int) -> Iterator[Outcome]:
@@ -100,8 +113,8 @@ def outcomes(tables: list[str], systems: list[str], epsilons: list[str], rows: i
     for table in tables:
         people = People.of(attack_table(table), rows, seed)
         for system in systems:
-            if system == OVERFIT:
-                yield from overfit_outcomes(table, seed)
+            if system in (OVERFIT, OVERFIT_GAN):
+                yield from overfit_outcomes(table, system, seed)
                 continue
             for epsilon in epsilons:
                 release = private_release(people, system, epsilon, seed)
