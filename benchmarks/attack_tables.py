@@ -34,7 +34,7 @@ class AttackTable:
 
     Attributes:
         schema: what the columns mean.
-        codes: shape (rows, columns); distinct rows where the table is read from a file, but for `adult-all`.
+        codes: shape (rows, columns); distinct rows where the table is read from a file, unless there are two files.
     """
 
     schema: Schema
@@ -61,7 +61,7 @@ class _Source:
 _REAL: Mapping[str, _Source] = {
     "adult": _Source("adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",)),
     "adult-all": _Source("adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",), "adult/adult_test.csv"),
-    "adult-weighted": _Source("adult/adult_train.csv", "adult.schema.yaml"),
+    "adult-weighted": _Source("adult/adult_train.csv", "adult.schema.yaml", more="adult/adult_test.csv"),
     "acs": _Source("acs/national2019.csv", "acs.schema.yaml"),
     "diabetes": _Source("diabetes130/diabetes130_sample5000.csv", "diabetes.schema.yaml"),
 }
