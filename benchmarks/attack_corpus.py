@@ -173,6 +173,9 @@ def fresh_draw(people: People, seed: int) -> Codes:
     return people.fresh
 
 
+FRESH_DRAW = "one of many fresh draws"
+"""What each of many fresh draws of a hundred rows is called."""
+
 GATE = "gate"
 """Stands for all leaky twins under the canary gate among the names of releases."""
 
@@ -224,7 +227,7 @@ def fresh_draws(tables: list[str], draws: range, seed: int) -> Iterator[Outcome]
     for draw in draws:
         name = tables[draw % len(tables)]
         people = People.of(attack_table(name), 100, seed=1_000 + draw)
-        yield judged(name, "one of many fresh draws", people, people.fresh, seed + draw)
+        yield judged(name, FRESH_DRAW, people, people.fresh, seed + draw)
 
 
 def add_run(file: Path | None, outcomes: Iterable[Outcome]) -> None:
