@@ -46,8 +46,16 @@ class Recorded:
     @property
     def asked_rows(self) -> int:
         """How many rows the run asked for; a small table has fewer."""
+        return 2_000 if (given := self._given("--rows")) is None else given
+
+    @property
+    def asked_reference(self) -> int | None:
+        """How many reference rows the run asked for, if not as many as members."""
+        return self._given("--reference")
+
+    def _given(self, option: str) -> int | None:
         words = shlex.split(self.command)
-        return int(words[words.index("--rows") + 1]) if "--rows" in words else 2_000
+        return int(words[words.index(option) + 1]) if option in words else None
 
 
 def recorded(results: Path = RESULTS) -> tuple[Recorded, ...]:
@@ -74,6 +82,7 @@ def written_page(text: str, results: Path = RESULTS) -> str:
         "gate": lambda: _table(outcomes, 2_000, _TABLES, "gate", GATE_MUST_FAIL),
         "honest": lambda: _table(outcomes, 2_000, _TABLES, "suite", HONEST),
         "large": lambda: _large(outcomes),
+        "small-reference": lambda: _small_reference(outcomes),
         "draws": lambda: _draws(outcomes),
         "generators": lambda: _generators(outcomes),
         "overfitted": lambda: _overfitted(outcomes),
@@ -94,7 +103,7 @@ def _newest(outcomes: Iterable[Recorded], rows: int, judge: str) -> dict[tuple[s
     return {
         (one.outcome.table, one.outcome.release): one.outcome
         for one in outcomes
-        if one.asked_rows == rows and one.outcome.judge == judge
+        if (one.asked_rows, one.asked_reference, one.outcome.judge) == (rows, None, judge)
     }
 
 
@@ -131,6 +140,19 @@ def _large(outcomes: Sequence[Recorded]) -> str:
         if (_LARGE, release) in suite
     ]
     return _lines(["release", "suite", "canary gate"], lines)
+
+
+def _small_reference(outcomes: Sequence[Recorded]) -> str:
+    found = {
+        (one.outcome.table, one.outcome.release): one for one in outcomes if one.asked_reference and one.asked_rows
+    }
+    return _lines(
+        ["table", "release", "members", "reference", "suite"],
+        [
+            [table, release, f"{one.outcome.rows:,}", str(one.asked_reference), _cell(one.outcome)]
+            for (table, release), one in found.items()
+        ],
+    )
 
 
 def _draws(outcomes: Sequence[Recorded]) -> str:

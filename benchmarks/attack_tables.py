@@ -40,11 +40,12 @@ class AttackTable:
     schema: Schema
     codes: Codes
 
-    def parts(self, rows: int, seed: int, count: int = 4) -> list[Codes]:
-        """Return that many disjoint samples of up to `rows` rows each."""
+    def parts(self, rows: int, seed: int, reference: int | None = None) -> list[Codes]:
+        """Return four disjoint samples of up to `rows` rows each; the third has `reference` rows if that is given."""
         order = np.random.default_rng(seed).permutation(len(self.codes))
-        size = min(rows, len(order) // count)
-        return [self.codes[order[size * place : size * (place + 1)]] for place in range(count)]
+        size = min(rows, len(order) // 4 if reference is None else (len(order) - reference) // 3)
+        ends = np.cumsum([size, size, size if reference is None else reference, size])
+        return [self.codes[order[end - part : end]] for end, part in zip(ends, np.diff(ends, prepend=0), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
