@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import repeat
 
 from dpsynth.accounting.budget import epsilon_rounded_up
 from dpsynth.accounting.cost import PrivacyCost
@@ -24,8 +25,8 @@ _PLAINLY = 1e-5
 _LARGEST = 700.0
 _ROOT = math.sqrt(2)
 
-_NOWHERE = (math.inf, -math.inf)
-_PLAIN: dict[tuple[str, str], tuple[float, float]] = {}
+_NOWHERE = (math.inf, -math.inf, math.inf)
+_PLAIN: dict[tuple[tuple[str, str], ...], tuple[float, float, float]] = {}
 _MOST_PLAIN = 2**16
 
 
@@ -54,21 +55,21 @@ def curve_agrees(stated: Mapping[str, str], spent: PrivacyCost) -> bool:
 def plainly_agrees(stated: Mapping[str, str], pure: float, mu_squared: float) -> bool:
     """Return whether `stated` is plainly the curve of a pure epsilon and a squared mu, without a delta.
 
-    Every entry is asked for at every opening, so this asks whether each number is plainly enough and one step less
-    plainly too little, which takes a fiftieth of the time; where it is not plain, `curve_agrees` decides.
+    Every entry is asked for at every opening, so this asks whether each number and half a step is plainly enough, and
+    a step and a half less plainly too little, which takes a fiftieth of the time; where not, `curve_agrees` decides.
     """
+    # More mu needs more epsilon: what is plain at two values is plain between them. Curves come back many times.
+    curve = tuple(stated.items())
+    least, most, largest = _PLAIN.get(curve, _NOWHERE)
+    if least <= mu_squared <= most and largest < pure:
+        return True
     if not 0 < mu_squared < math.inf or stated.keys() != DELTAS.keys():
         return False
-    for name, delta in _DELTAS.items():
-        written = stated[name]
-        # More mu needs more epsilon: what is plain at two values is plain between them. Numbers come back many times.
-        least, most = _PLAIN.get((name, written), _NOWHERE)
-        if least <= mu_squared <= most and float(written) < pure:
-            continue
-        if not _is_plain(float(written), pure, math.sqrt(mu_squared), delta):
-            return False
-        if len(_PLAIN) < _MOST_PLAIN:
-            _PLAIN[name, written] = (min(least, mu_squared), max(most, mu_squared))
+    mu, epsilons = math.sqrt(mu_squared), tuple(map(float, stated.values()))
+    if not all(map(_is_plain, epsilons, repeat(pure), repeat(mu), map(_DELTAS.__getitem__, stated))):
+        return False
+    if len(_PLAIN) < _MOST_PLAIN:
+        _PLAIN[curve] = (min(least, mu_squared), max(most, mu_squared), max(epsilons))
     return True
 
 
@@ -103,19 +104,21 @@ def _converted(mu_squared: Fraction, left: Fraction) -> Fraction | float:
 
 
 def _is_plain(epsilon: float, pure: float, mu: float, delta: float) -> bool:
+    """Whether `curve_agrees` plainly finds that `epsilon` is at most a step and a half from what it computes."""
     if not 0 <= epsilon < min(pure, _LARGEST):
         return False
     centre, half = epsilon / mu, mu / 2
     above, grown = math.erfc((centre + half) / _ROOT), math.exp(epsilon)
     enough = (math.erfc((centre - half) / _ROOT) - grown * above) / 2
-    if enough > delta * (1 - _PLAINLY):
+    plenty, needed = delta * (1 - _PLAINLY), delta * (1 + _PLAINLY)
+    # What is computed is a whole number of steps, so less than one more than what is enough.
+    if enough > plenty and _delta(epsilon + _STEP / 2, mu) > plenty:
         return False
-    if epsilon == 0:
+    less = epsilon - 1.5 * _STEP
+    if less < 0:
         return True
-    # The delta is convex in exp(epsilon), and -above / 2 is its slope there: one step less needs at least so much.
-    less = epsilon - _STEP if epsilon > _STEP else 0.0
+    # The delta is convex in exp(epsilon), and -above / 2 is its slope there: so much less needs at least so much.
     least = enough - grown * math.expm1(less - epsilon) * above / 2
-    needed = delta * (1 + _PLAINLY)
     return least >= needed or _delta(less, mu) >= needed
 
 

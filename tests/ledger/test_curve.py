@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from dpsynth.accounting.gaussian_dp import delta_from_mu_squared, epsilon_from_m
 from dpsynth.errors import LedgerCorrupted
 from dpsynth.ledger import Ledger
 from dpsynth.ledger.books import checked_books
-from dpsynth.ledger.curve import DELTAS, curve_agrees, curve_of
+from dpsynth.ledger.curve import DELTAS, curve_agrees, curve_of, plainly_agrees
 from tests.ledger.requests_for_tests import spend
 from tests.ledger.test_books import BUDGET, RESERVE, chained
 
@@ -39,6 +40,21 @@ def test_a_curve_is_never_too_low_and_at_most_two_steps_too_high(mu_squared: Fra
         assert not curve_agrees({one: curve[one] for one in curve if one != name}, spent)
         if float(curve[name]) > 0.0005:
             assert not curve_agrees({**curve, name: str(float(curve[name]) - 0.0005)}, spent)
+
+
+@given(MU_SQUARED, st.sampled_from([-1.5, -1, -0.5, 0, 0.5, 1, 1.5]), st.sampled_from(sorted(DELTAS)))
+@settings(max_examples=60)
+def test_what_agrees_plainly_agrees(mu_squared: Fraction, steps: float, name: str) -> None:
+    spent = PrivacyCost(rho=mu_squared / 2, epsilon=None, delta=Fraction(0), mu_squared=mu_squared)
+    true = curve_of(spent)
+    assert plainly_agrees(true, math.inf, float(mu_squared))
+    stated = {**true, name: f"{max(0.0, float(true[name]) + 1e-4 * steps):.5f}"}
+    assert curve_agrees(stated, spent) or not plainly_agrees(stated, math.inf, float(mu_squared))
+    # Neither is it kept for another curve or another sum.
+    wrong = {**true, name: str(float(true[name]) + 0.0005)}
+    assert not plainly_agrees(wrong, math.inf, float(mu_squared))
+    assert not plainly_agrees(true, math.inf, 1.5 * float(mu_squared) + 1e-7)
+    assert not plainly_agrees(true, float(true["1e-5"]) / 2, float(mu_squared)) or true["1e-5"] == "0"
 
 
 def test_what_costs_infinity_has_no_curve_and_pure_costs_have_a_flat_one() -> None:
