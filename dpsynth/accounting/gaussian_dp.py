@@ -26,6 +26,7 @@ _ARITHMETIC = 1e-13
 
 _STANDARD_NORMAL = NormalDist()
 _RANGE_BITS = 26
+_UNITS = MU_SQUARED_RESOLUTION.denominator
 _UNDERFLOW = 26.0
 
 
@@ -102,14 +103,22 @@ def mu_squared_of_range(epsilon: Fraction) -> Fraction | None:
     over, under = epsilon.as_integer_ratio()
     if over < 0:
         raise InvalidBudget("the range of a loss must be at least 0")
+    units = units_of_range(over, under)
+    return None if units is None else units * MU_SQUARED_RESOLUTION
+
+
+def units_of_range(over: int, under: int) -> int | None:
+    """Return the squared mu that `mu_squared_of_range` finds for `over` / `under`, at least 0, as multiples of 1e-12.
+
+    A ledger asks this for hundreds of thousands of choices, and adds up whole numbers.
+    """
     if over > _LARGEST_RANGE * under:
         return None
     if over == 0:
-        return Fraction(0)
+        return 0
     mu = -2 * _STANDARD_NORMAL.inv_cdf(1 / (1 + math.exp(over / under / 2)))
     over, under = (mu + _ARITHMETIC * (1 + mu)).as_integer_ratio()
-    units = MU_SQUARED_RESOLUTION.denominator
-    return Fraction(-(-over * over * units // (under * under)), units)
+    return -(-over * over * _UNITS // (under * under))
 
 
 def range_of_mu_squared(mu_squared: Fraction) -> Fraction:

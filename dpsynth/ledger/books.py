@@ -133,9 +133,10 @@ class Books:
             LedgerCorrupted: it states another cost than its events have.
         """
         curve, accounts = entry.curve or {}, self.accounts_of(entry.dataset)
-        if len(curve) != len(accounts) or not all(
-            _is_true_of(account, curve.get(account.name)) for account in accounts
-        ):
+        false = len(curve) != len(accounts)
+        for account in accounts:
+            false = false or not _is_true_of(account, curve.get(account.name))
+        if false:
             raise LedgerCorrupted(f"entry {entry.index} states another cost than its events have")
 
     def require_kept(self, entry: LedgerEntry) -> None:

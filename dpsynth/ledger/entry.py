@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from dpsynth.accounting.events import JsonValue
 from dpsynth.errors import InvalidInput, LedgerCorrupted
@@ -23,6 +24,7 @@ from dpsynth.ledger.plain_content import plain_fields
 from dpsynth.ledger.statement import Statement
 from dpsynth.ledger.statement_reading import said_in
 
+_CONTENT = "_content"
 _DECODE = json.JSONDecoder().decode
 _STATEMENT_FIELDS = tuple(field.name for field in fields(Statement))
 
@@ -40,6 +42,16 @@ class LedgerEntry(Statement):
     index: int
     previous_digest: str
     digest: str
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> str:
+            """Return a field that nobody has asked for since the entry was read from its content and checked."""
+            content = self.__dict__.get(_CONTENT)
+            if content is not None:
+                self.__dict__.update(plain_fields(content))
+                self.__dict__.pop(_CONTENT, None)  # last: another thread may be here
+            return object.__getattribute__(self, name)
 
     @property
     def head(self) -> Head:
@@ -93,8 +105,10 @@ def read_entry(row: StoredEntry, unusual: set[int] | None = None) -> LedgerEntry
     """
     require_digest(row)
     try:
-        said = plain_fields(row.content)
-        if said is None:
+        said = plain_fields(row.content, at_once=True)
+        if said is not None:
+            said[_CONTENT] = row.content
+        else:
             said = said_in(_DECODE(row.content))
             if unusual is not None:
                 unusual.add(row.index)

@@ -3,7 +3,8 @@
 A pattern holds all keys in their order. Printable ASCII without a quotation mark or a backslash is spelled as it is. So
 a content that fits is the canonical JSON (RFC 8785) of what is found in it, and that is found in a third of the time.
 One that does not fit is not wrong: it is read the long way. Few sets of fields occur in a ledger; each gets a pattern
-of its own once it was met, which has nothing to ask about fields that are not there.
+of its own once it was met, which has nothing to ask about fields that are not there. Who wrote an entry, when and with
+what is checked with all the rest, but nobody adds it up: those fields may be taken out of the content when asked for.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _TEXTS = (
     "software_sha256 ticket time unit"
 )
 _NUMBERS = ("reservation", "steps")
+_BESIDES = frozenset({"actor", "salt", "software", "software_sha256", "time"})
 _VALUES = dict.fromkeys(_TEXTS.split(), _TEXT) | {
     "certifiable": "(true|false)",
     "charges": r'\[\{"event":([^\]]+)\]',
@@ -58,8 +60,8 @@ class _Form(NamedTuple):
 
     Attributes:
         pattern: of the whole content.
-        names: the fields that differ from entry to entry.
-        blank: all fields, with the values of those that do not.
+        names: the fields that differ from entry to entry and are wanted.
+        blank: all fields that are wanted, with the values of those that do not differ.
         numbers: the names of whole numbers.
         deeper: whether there are charges or a curve.
     """
@@ -71,28 +73,38 @@ class _Form(NamedTuple):
     deeper: bool
 
 
-_FORMS: dict[str, list[_Form]] = {}
+# Each with all its fields, and with those that are wanted at once.
+_FORMS: dict[str, list[tuple[_Form, _Form]]] = {}
 _MOST_FORMS = 32
 _CHARGES: dict[str, Charge] = {}
-_MOST_CHARGES = 2**17
+_MOST_CHARGES = 2**13
+_CURVES: dict[str, dict[str, dict[str, str]]] = {}
+_MOST_CURVES = 2**13
 
 
-def plain_fields(content: str) -> dict[str, Any] | None:
-    """Return what `said_in` finds in `content`, which then is canonical JSON; None where that is not plain."""
+def plain_fields(content: str, *, at_once: bool = False) -> dict[str, Any] | None:
+    """Return what `said_in` finds in `content`, which then is canonical JSON; None where that is not plain.
+
+    Where `at_once` is set, what nobody adds up is checked and left out.
+    """
     if not content.isascii() or content.encode().translate(None, _UNSUSPICIOUS):
         return None
     place = content.find(_KIND) + len(_KIND)
-    for form in _FORMS.get(content[place : content.find('"', place)], ()):
+    for forms in _FORMS.get(content[place : content.find('"', place)], ()):
+        form = forms[at_once]
         found = form.pattern.fullmatch(content)
         if found is not None:
             return _said(form, found.groups())
     found = _CONTENT.fullmatch(content)
     if found is None:
         return None
-    form = _form_of({name: value for name, value in zip(_NAMES, found.groups(), strict=True) if value})
+    spelled = {name: value for name, value in zip(_NAMES, found.groups(), strict=True) if value}
+    form = _form_of(spelled)
     found = form.pattern.fullmatch(content)
     said = None if found is None else _said(form, found.groups())
-    return said if said is not None and _is_legal(form, said) else None
+    if said is None or not _is_legal(said, form, _form_of(spelled, besides=_BESIDES)):
+        return None
+    return {name: value for name, value in said.items() if not at_once or name not in _BESIDES}
 
 
 def _said(form: _Form, values: tuple[str, ...]) -> dict[str, Any] | None:
@@ -108,19 +120,19 @@ def _said(form: _Form, values: tuple[str, ...]) -> dict[str, Any] | None:
         if "charges" in said:
             said["charges"] = tuple(map(_charge, said["charges"].split(_NEXT_CHARGE)))
         if "curve" in said:
-            _, population, _, _, _, first, _, _, _, second, _, _, _, third, _ = said["curve"].split('"')
-            said["curve"] = {population: {"1e-5": first, "1e-6": second, "1e-9": third}}
+            said["curve"] = _curve(said["curve"])
     except (ValueError, ArithmeticError, InvalidInput, LedgerCorrupted):
         return None  # the long way says what is wrong
     return said
 
 
-def _form_of(spelled: Mapping[str, str]) -> _Form:
-    """Return the form of content with the fields of `spelled`."""
+def _form_of(spelled: Mapping[str, str], *, besides: frozenset[str] = frozenset()) -> _Form:
+    """Return the form of content with the fields of `spelled`, all of which but `besides` are wanted."""
     same = {name: spelled[name] for name in ("certifiable", "format", "kind")}
     values = _VALUES | {name: re.escape(_JSON_OF[name].format(value)) for name, value in same.items()}
-    names = tuple(name for name in _NAMES if name in spelled)
-    keys = ",".join(f'"{name}":{values[name]}' for name in names)
+    values |= dict.fromkeys(besides, '"[^"]+"')
+    names = tuple(name for name in _NAMES if name in spelled and name not in besides)
+    keys = ",".join(f'"{name}":{values[name]}' for name in _NAMES if name in spelled)
     known = {"certifiable": same["certifiable"] == "true", "format": FORMAT, "kind": _KINDS[same["kind"]]}
     return _Form(
         re.compile(rf"\{{{keys}\}}"),
@@ -131,7 +143,7 @@ def _form_of(spelled: Mapping[str, str]) -> _Form:
     )
 
 
-def _is_legal(form: _Form, said: Mapping[str, Any]) -> bool:
+def _is_legal(said: Mapping[str, Any], *forms: *tuple[_Form, _Form]) -> bool:
     """Whether a statement of such a kind has such fields; then the next one like it is found at once."""
     kind: str = said["kind"].value
     try:
@@ -140,8 +152,19 @@ def _is_legal(form: _Form, said: Mapping[str, Any]) -> bool:
         return False
     known = _FORMS.setdefault(kind, [])
     if len(known) < _MOST_FORMS:
-        known.append(form)
+        known.append(forms)
     return True
+
+
+def _curve(spelled: str) -> dict[str, dict[str, str]]:
+    # Many entries come to the same numbers.
+    curve = _CURVES.get(spelled)
+    if curve is None:
+        if len(_CURVES) >= _MOST_CURVES:
+            _CURVES.clear()
+        _, population, _, _, _, first, _, _, _, second, _, _, _, third, _ = spelled.split('"')
+        curve = _CURVES[spelled] = {population: {"1e-5": first, "1e-6": second, "1e-9": third}}
+    return curve
 
 
 def _charge(spelled: str) -> Charge:
@@ -149,8 +172,9 @@ def _charge(spelled: str) -> Charge:
     charge = _CHARGES.get(spelled)
     if charge is None:
         charge = _new_charge(spelled)
-        if len(_CHARGES) < _MOST_CHARGES:
-            _CHARGES[spelled] = charge
+        if len(_CHARGES) >= _MOST_CHARGES:
+            _CHARGES.clear()
+        _CHARGES[spelled] = charge
     return charge
 
 

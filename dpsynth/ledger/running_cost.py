@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from dpsynth.accounting.cost import PrivacyCost, cost_of
 from dpsynth.accounting.events import DpEvent, ExponentialDpEvent, GaussianDpEvent, GdpEvent
-from dpsynth.accounting.gaussian_dp import mu_squared_of_range
+from dpsynth.accounting.gaussian_dp import units_of_range
 from dpsynth.ledger.statement import Statement
 
 _UNITS = 2 * 10**12
@@ -129,9 +129,10 @@ def units_of_parts(events: Iterable[DpEvent]) -> CostInUnits:
 
 def is_at_most(actual: CostInUnits, reserved: CostInUnits) -> bool:
     """Whether `actual` is no larger than `reserved` in every currency; None counts as infinity."""
-    return all(
-        most is None or (amount is not None and amount <= most) for amount, most in zip(actual, reserved, strict=True)
-    )
+    for amount, most in zip(actual, reserved, strict=True):
+        if most is not None and (amount is None or amount > most):
+            return False
+    return True
 
 
 def units_of_event(event: DpEvent) -> CostInUnits:
@@ -160,11 +161,10 @@ def _choice(epsilon: Fraction) -> CostInUnits:
     """Return what one draw of the exponential mechanism costs."""
     over, under = epsilon.as_integer_ratio()
     rho, pure = 2 * -(-over * over * _ROUNDED // (8 * under * under)), 2 * -(-over * _ROUNDED // under)
-    mu_squared = mu_squared_of_range(epsilon)
-    if mu_squared is None:
+    halves = units_of_range(over, under)
+    if halves is None:
         return CostInUnits(rho, pure, None, 0)
-    units = _whole(mu_squared, _UNITS)
-    return CostInUnits(min(rho, units // 2), pure, units, 0)
+    return CostInUnits(min(rho, halves), pure, 2 * halves, 0)
 
 
 @lru_cache(maxsize=_REMEMBERED)

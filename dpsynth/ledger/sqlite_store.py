@@ -45,7 +45,7 @@ class SqliteTransaction:
         """Return the entries at `from_index` and after it, oldest first."""
         # From the driver's cursor: an opening reads all rows, and wrapping each of them takes longer than reading it.
         with self._connection.exec_driver_sql(_READ, (from_index,)) as result:
-            return list(map(StoredEntry._make, result.cursor.fetchall()))
+            return list(map(StoredEntry._make, iter(result.cursor.fetchone, None)))
 
     def append(self, row: StoredEntry) -> None:
         """Add `row` behind the last entry."""

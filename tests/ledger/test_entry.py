@@ -62,6 +62,19 @@ def test_another_spelling_is_refused_by_a_full_check() -> None:
             require_canonical(other, read_entry(other))
 
 
+def test_what_is_left_in_the_content_is_found_when_asked_for() -> None:
+    entry = entry_after(EMPTY_HEAD, NOTE)
+    for field in ("actor", "salt", "software", "software_sha256", "time"):
+        read = read_entry(entry.stored())
+        assert field not in vars(read)
+        assert getattr(read, field) == getattr(entry, field)
+        assert read == entry
+    assert dataclasses.replace(read_entry(entry.stored()), index=1) == entry
+    assert read_entry(entry.stored()).content() == entry.content()
+    with pytest.raises(AttributeError, match="nothing"):
+        read_entry(entry.stored()).nothing  # noqa: B018
+
+
 def test_the_stored_content_is_canonical() -> None:
     entry = entry_after(EMPTY_HEAD, NOTE)
     assert entry.stored().content == canonical_json(entry.content())

@@ -74,6 +74,8 @@ def require_the_same(content: str) -> bool:
     assert canonical_json(read) == content
     assert found == said_in(read)
     assert plain_fields(content) == found, "a form that was met is read by a pattern of its own"
+    later = {"actor", "salt", "software", "software_sha256", "time"}
+    assert plain_fields(content, at_once=True) == {name: found[name] for name in found if name not in later}
     return True
 
 
