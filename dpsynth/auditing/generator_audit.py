@@ -11,7 +11,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.attacks.repeated_runs import PairedRuns
 from dpsynth.auditing.audit_record import AuditRecord, GameCounts, NoiseCounts
 from dpsynth.auditing.game import Door, Game
-from dpsynth.auditing.neighbors import NeighborPair, worst_case_pair
+from dpsynth.auditing.neighbors import NeighborPair, full_pair, worst_case_pair
 from dpsynth.certification.sections import software_versions
 from dpsynth.certification.source_digest import source_sha256
 from dpsynth.generators.base import Synthesizer
@@ -28,10 +28,11 @@ _ROWS = 10_000
 def due_pairs() -> tuple[NeighborPair, ...]:
     """Return the worlds that every generator of marginals is tried in.
 
-    Two columns leave nothing to choose: all that is charged is noise, so the bound is as tight as counting allows. The
-    three columns of the second pair are chosen among, and what they have in common is empty.
+    Two columns leave nothing to choose and no cell is empty: all that is charged is noise, and rows show it as well as
+    answers, so the bounds are as tight as counting allows. The three columns of the second pair are chosen among, and
+    what they have in common is empty.
     """
-    return worst_case_pair(2, rows=60, rows_alike=60), worst_case_pair(3, rows=10)
+    return full_pair(2, rows_per_cell=60), worst_case_pair(3, rows=10)
 
 
 def audit_generator(

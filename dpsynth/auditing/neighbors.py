@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from dpsynth.schema.codec import encode_cells
 from dpsynth.schema.schema import Schema
 
 _LETTERS = "abcdefgh"
+
+_CELLS = ("0", "1", None, "neither")
+"""One cell of every code that a column of the auditor's has: its categories, missing, and outside."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +82,29 @@ def worst_case_pair(columns: int = 3, *, rows: int = 10, rows_alike: int = 0) ->
     larger = pd.concat([smaller, pd.DataFrame({name: ["1"] for name in names})], ignore_index=True)
     name = f"{rows} equal rows, {rows_alike} that differ from them in {columns} columns, and one more of these"
     return NeighborPair(name, schema, smaller, larger)
+
+
+def full_pair(columns: int = 2, *, rows_per_cell: int = 60) -> NeighborPair:
+    """Return two tables that hold every combination of codes equally often; the second has one more row.
+
+    Every marginal moves by its full sensitivity, in a single cell. No cell is anywhere near empty, so a model that
+    knows no negative counts moves none of its noisy answers, and what they show its synthetic rows show too.
+
+    Args:
+        columns: how many there are, at most 8.
+        rows_per_cell: rows of each combination of codes; many standard deviations of the noise.
+    """
+    names = tuple(_LETTERS[:columns])
+    cells = [cells for cells in product(_CELLS, repeat=columns) for _ in range(rows_per_cell)]
+    schema = Schema.from_text(
+        f"name: game\nfields:\n{_fields(names)}dpsynth:\n  unit: {{kind: row}}\n  public_rows: {len(cells)}\n",
+        source="the auditor's table",
+    )
+    smaller = pd.DataFrame(cells, columns=list(names), dtype=object)
+    larger = pd.concat([smaller, pd.DataFrame({name: ["1"] for name in names}, dtype=object)], ignore_index=True)
+    return NeighborPair(
+        f"{rows_per_cell} rows in every cell of {columns} columns, and one more row", schema, smaller, larger
+    )
 
 
 def unit_of_many_rows(rows_per_unit: int, *, columns: int = 2, units: int = 10) -> NeighborPair:

@@ -21,7 +21,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.attacks.repeated_runs import PairedRuns, epsilon_lower
 from dpsynth.auditing.game import PlayedGame
-from dpsynth.auditing.neighbors import worst_case_pair
+from dpsynth.auditing.neighbors import full_pair
 from privacy_audits.recorded_result import read_counts, recorded
 
 FOLDER = Path(__file__).parent
@@ -43,7 +43,7 @@ def counted(system: str, fits: int, environments: Path) -> dict[str, Any]:
     """
     short, algorithm = system.split("-")
     peer = next(peer for peer in PEERS if peer.short == short)
-    pair = worst_case_pair(2, rows=60, rows_alike=60)
+    pair = full_pair(2, rows_per_cell=60)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         request = {

@@ -16,12 +16,12 @@ from dpsynth.attacks.repeated_runs import PairedRuns
 from dpsynth.auditing.audit_record import AuditRecord, GameCounts, NoiseCounts
 from dpsynth.auditing.game import PlayedGame
 from dpsynth.auditing.generator_audit import audit_generator
-from dpsynth.auditing.neighbors import worst_case_pair
+from dpsynth.auditing.neighbors import full_pair
 from dpsynth.generators.registry import generator
 from privacy_audits.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided
 
 CLAIM = PrivacyBudget(1, "1e-2")
-PAIR = worst_case_pair(2, rows=60, rows_alike=60)
+PAIR = full_pair(2, rows_per_cell=60)
 
 
 def audit(maker: Any, *, runs: int = 100, damage: Any = None, door: Any = None) -> AuditRecord:

@@ -11,7 +11,7 @@ import scipy
 from dpsynth.accounting.events import GaussianDpEvent
 from dpsynth.auditing.likelihood import ExactAnswers, log_likelihood_ratio
 from dpsynth.auditing.listener import Choice, Conversation
-from dpsynth.auditing.neighbors import NeighborPair, unit_of_many_rows, worst_case_pair
+from dpsynth.auditing.neighbors import NeighborPair, full_pair, unit_of_many_rows, worst_case_pair
 from dpsynth.curator.queries import Grouping, NoisyMarginal
 from dpsynth.errors import InvalidInput
 from dpsynth.mechanisms.exponential import ExponentialMechanism
@@ -27,6 +27,14 @@ def test_the_larger_world_has_one_more_unit() -> None:
         NeighborPair("the same twice", PAIR.schema, PAIR.smaller, PAIR.smaller)
     with pytest.raises(InvalidInput):
         NeighborPair("another table", PAIR.schema, PAIR.larger.iloc[::-1], PAIR.larger)
+
+
+def test_a_full_pair_leaves_no_cell_of_its_table_empty() -> None:
+    pair = full_pair(2, rows_per_cell=7)
+    every, moved = ExactAnswers(pair), np.zeros((4, 4), dtype=np.int64)
+    moved[1, 1] = 1
+    np.testing.assert_array_equal(every.marginal(0, ("a", "b"), {}), np.full((4, 4), 7))
+    np.testing.assert_array_equal(every.marginal(1, ("a", "b"), {}), 7 + moved)
 
 
 def test_exact_answers_are_the_counts_of_either_table() -> None:
