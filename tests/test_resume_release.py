@@ -314,7 +314,7 @@ class TestAdversaries:
             resume(data, ledger)
 
     def test_an_edited_step_or_number_is_found(self, data: Path, ledger: Ledger) -> None:
-        for before, after in ((b'\\"step\\":3', b'\\"step\\":1'), (b'\\"format\\":1', b'\\"format\\":2')):
+        for before, after in ((b'\\"step\\":3', b'\\"step\\":1'), (b'\\"format\\":2', b'\\"format\\":1')):
             path = self.answers(data)[-1]
             content = path.read_bytes()
             assert before in content

@@ -16,11 +16,11 @@ from dpsynth.generators.registry import GENERATORS
 
 CORE = (
     *("numpy", "scipy", "pandas", "pyarrow", "pydantic", "pyyaml", "typer", "rich", "sqlalchemy", "alembic", "jinja2"),
-    *("cryptography", "rfc8785", "scikit-learn", "matplotlib"),
+    *("cryptography", "rfc8785", "safetensors", "scikit-learn", "matplotlib"),
 )
 """What every release needs; the same as in the metadata of the package."""
 
-NEURAL = ("torch", "opacus", "safetensors")
+NEURAL = ("torch", "opacus")
 """What generators need besides that train on gradients."""
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")

@@ -2,14 +2,11 @@
 
 A generator is a function of the answers and of public randomness. So whoever plays it the same answers again brings it
 to where it was, with its networks, moments and averages, and it goes on with new answers from there. Each file is
-safetensors with canonical JSON in its header; nothing is ever unpickled. docs/design/resuming.md says why no file of
-these decides how many answers are left.
+one of `dpsynth.models.array_file`. docs/design/resuming.md says why no file of these decides how many answers are left.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,21 +17,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import rfc8785
 from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import event_from_json, event_to_json
 from dpsynth.curator.gradient_queries import GradientQueries, GradientSession, Loss, NoisyGradient, TrainingPlan
 from dpsynth.curator.queries import Grouping, MarginalQueries, MarginalSession, NoisyMarginal
-from dpsynth.errors import InvalidInput, MissingExtra
+from dpsynth.errors import InvalidInput
 from dpsynth.generators.taped_votes import answered, votes_of, voting
+from dpsynth.models.array_file import packed, unpacked
 from dpsynth.schema.domain import Clique, Domain
 from dpsynth.schema.schema import Schema
 
-_FORMAT = 1
+_FORMAT = 2
 _BLOCKS = 20
-_FIELDS = frozenset({"format", "kind", "place", "release", "request", "answers", "sha256"})
+_FIELDS = frozenset({"format", "kind", "place", "release", "request", "answers"})
 
 Arrays = Sequence[NDArray[np.floating]]
 
@@ -75,14 +72,12 @@ class AnswerTape:
 
         Raises:
             InvalidInput: a file is damaged, of another release or in another format.
-            MissingExtra: safetensors is not installed.
         """
         paths = sorted(self._folder.glob("answers-*.safetensors"))
         return [self._read_one(path, place) for place, path in enumerate(paths, start=1)]
 
     def append(self, place: int, recorded: RecordedAnswers) -> None:
         """Write the file numbered `place`, from 1, and wait for the disk."""
-        arrays = {name: np.ascontiguousarray(array) for name, array in recorded.arrays.items()}
         said: dict[str, Any] = {
             "format": _FORMAT,
             "kind": recorded.kind,
@@ -91,27 +86,16 @@ class AnswerTape:
             "request": recorded.request,
             "answers": list(recorded.answers),
         }
-        header = {"answers": rfc8785.dumps({**said, "sha256": _digest(said, arrays)}).decode()}
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(self._path(place), _safetensors().save(arrays, metadata=header))
+        write_whole(self._path(place), packed(said, recorded.arrays))
 
     def _path(self, place: int) -> Path:
         return self._folder / f"answers-{place:06}.safetensors"
 
     def _read_one(self, path: Path, place: int) -> RecordedAnswers:
-        try:
-            content = path.read_bytes()
-            arrays = _safetensors().load(content)
-            length = int.from_bytes(content[:8], "little")
-            said = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["answers"])
-            digest = said.pop("sha256")
-            is_whole = digest == _digest(said, arrays) and said.keys() == _FIELDS - {"sha256"}
-        except MissingExtra:
-            raise
-        except Exception as fault:
-            raise InvalidInput(f"{path.name} holds no recorded answers, or is damaged") from fault
-        if not is_whole or said["format"] != _FORMAT:
-            raise InvalidInput(f"{path.name} is damaged, or of a format that this version of dpsynth does not know")
+        said, arrays = unpacked(path.read_bytes(), name=path.name)
+        if said.keys() != _FIELDS or said["format"] != _FORMAT:
+            raise InvalidInput(f"{path.name} is of a format that this version of dpsynth does not know")
         if path != self._path(place) or (said["place"], said["release"]) != (place, self._release_id):
             raise InvalidInput(f"{path.name} stands in the wrong place, or is of another release")
         return RecordedAnswers(said["kind"], said["request"], said["answers"], arrays)
@@ -364,22 +348,6 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.numpy as module
-    except ImportError as missing:
-        raise MissingExtra("safetensors", "neural") from missing
-    return module
-
-
-def _digest(said: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256(rfc8785.dumps(dict(said)))
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()
 
 
 def _measuring(clique: Clique, mu_squared: Fraction, groupings: Mapping[str, Grouping] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,12 @@ from dpsynth.generators.error_bars import ErrorBars, error_bars
 from dpsynth.generators.given_values import allowed_codes
 from dpsynth.generators.rehearsal import rehearse
 from dpsynth.models import GraphicalModel
+from dpsynth.models.array_file import packed, unpacked
 from dpsynth.models.merged_column import MergedColumn
 from dpsynth.schema.schema import Schema
 from dpsynth.schema.table import SyntheticTable, spread_seed_from
 
-_MEASUREMENTS = "measurements.json"
+_SAID, _NUMBERS, _MODEL = "measurements.json", "measurements.safetensors", "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class FittedGraphicalModel:
         except FileExistsError:
             raise InvalidInput(f"{folder} exists already; name a new folder") from None
         (folder / "schema.yaml").write_text(self.schema.to_yaml(), encoding="utf-8")
-        self.model.save(folder / "model")
+        self.model.save(folder / _MODEL)
         described = [
             {
                 "clique": list(answer.clique),
@@ -132,36 +134,31 @@ class FittedGraphicalModel:
             for answer in self.measurements
         ]
         document = {"measurements": described, "merged": list(self.merged), "provenance": dict(self.provenance)}
-        (folder / _MEASUREMENTS).write_text(json.dumps(document, indent=1), encoding="utf-8")
-        np.savez_compressed(
-            folder / "measurements.npz",
-            **{str(place): answer.counts for place, answer in enumerate(self.measurements)},  # type: ignore[arg-type]
-        )
-        np.savez_compressed(
-            folder / "merged.npz",
-            **{
-                f"{part}{place}": getattr(column, part)
-                for place, column in enumerate(self.merged.values())
-                for part in ("groups", "shares")
-            },
-        )
+        (folder / _SAID).write_text(json.dumps(document, indent=1), encoding="utf-8")
+        arrays: dict[str, NDArray[Any]] = {
+            f"counts{place}": answer.counts for place, answer in enumerate(self.measurements)
+        }
+        for place, column in enumerate(self.merged.values()):
+            arrays |= {f"groups{place}": column.groups, f"shares{place}": column.shares}
+        (folder / _NUMBERS).write_bytes(packed({}, arrays))
 
 
 def load_fitted_model(folder: str | Path) -> FittedGraphicalModel:
     """Return the model that `FittedGraphicalModel.save` wrote into `folder`; unpickles nothing.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: there is none, or it is damaged.
     """
     folder = Path(folder)
-    if not (folder / _MEASUREMENTS).is_file():
+    if not (folder / _SAID).is_file():
         raise InvalidInput(f"{folder} holds no saved model")
-    document = json.loads((folder / _MEASUREMENTS).read_text(encoding="utf-8"))
-    with np.load(folder / "measurements.npz", allow_pickle=False) as counts:
+    try:
+        document = json.loads((folder / _SAID).read_text(encoding="utf-8"))
+        _, arrays = unpacked((folder / _NUMBERS).read_bytes(), name=_NUMBERS)
         measurements = tuple(
             NoisyMarginal(
                 clique=tuple(part["clique"]),
-                counts=counts[str(place)],
+                counts=arrays[f"counts{place}"],
                 stddev=float(part["stddev"]),
                 event=event_from_json(part["event"]),
                 groupings={
@@ -171,15 +168,17 @@ def load_fitted_model(folder: str | Path) -> FittedGraphicalModel:
             )
             for place, part in enumerate(document["measurements"])
         )
-    with np.load(folder / "merged.npz", allow_pickle=False) as kept:
         merged = {
-            name: MergedColumn(kept[f"groups{place}"], kept[f"shares{place}"])
+            name: MergedColumn(arrays[f"groups{place}"], arrays[f"shares{place}"])
             for place, name in enumerate(document["merged"])
         }
+        provenance = dict(document["provenance"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InvalidInput(f"{folder} holds a saved model that is damaged, or of another version of dpsynth") from None
     return FittedGraphicalModel(
         schema=Schema.from_yaml(folder / "schema.yaml"),
-        model=GraphicalModel.load(folder / "model"),
+        model=GraphicalModel.load(folder / _MODEL),
         measurements=measurements,
         merged=merged,
-        provenance=document["provenance"],
+        provenance=provenance,
     )

@@ -87,7 +87,7 @@ class GraphicalModel:
         return sample_chunks(conditioned(self.calibrated, given or {}), rows, rng)
 
     def save(self, path: str | Path) -> None:
-        """Write the model to one file (numpy zip, no pickle, byte-reproducible)."""
+        """Write the model to one file (safetensors, no pickle, byte-reproducible)."""
         write_model(Path(path), self.potentials, self.total)
 
     @classmethod

@@ -1,19 +1,18 @@
-"""The file of a graphical model: one numpy zip with a JSON header and one array, readable without pickle."""
+"""The file of a graphical model: one array with a JSON header, without pickle."""
 
 from __future__ import annotations
 
-import json
 import math
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from dpsynth.errors import InvalidInput
+from dpsynth.models.array_file import packed, unpacked
 from dpsynth.models.clique_vector import CliqueVector
 from dpsynth.schema.domain import Domain
 
-_FORMAT = "dpsynth graphical model 1"
+_FORMAT = "dpsynth graphical model 2"
 
 
 def write_model(path: Path, potentials: CliqueVector, total: float) -> None:
@@ -25,9 +24,7 @@ def write_model(path: Path, potentials: CliqueVector, total: float) -> None:
         "cliques": potentials.cliques,
         "total": total,
     }
-    text = json.dumps(header, sort_keys=True, ensure_ascii=True).encode()
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, header=np.frombuffer(text, dtype=np.uint8), potentials=potentials.buffer)
+    path.write_bytes(packed(header, {"potentials": potentials.buffer}))
 
 
 def read_model(path: Path) -> tuple[CliqueVector, float]:
@@ -37,15 +34,14 @@ def read_model(path: Path) -> tuple[CliqueVector, float]:
         InvalidInput: the file is missing or is not such a model.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            header = json.loads(arrays["header"].tobytes())
-            potentials = np.asarray(arrays["potentials"], dtype=np.float64)
+        header, arrays = unpacked(path.read_bytes(), name=path.name)
+        potentials = np.asarray(arrays["potentials"], dtype=np.float64)
         if header["format"] != _FORMAT:
             raise InvalidInput(f"{path.name} is not a file of the format '{_FORMAT}'")
         domain = Domain(tuple(map(str, header["names"])), tuple(map(int, header["sizes"])))
         cliques = tuple(tuple(map(str, clique)) for clique in header["cliques"])
         vector, total = CliqueVector(domain, cliques, potentials), float(header["total"])
-    except (OSError, EOFError, MemoryError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise InvalidInput(f"{path.name} cannot be read as a graphical model") from None
     if not (math.isfinite(total) and total >= 1) or np.isnan(potentials).any() or np.isposinf(potentials).any():
         raise InvalidInput(f"{path.name} holds numbers that no model can have")

@@ -172,7 +172,6 @@ def test_replay_from_recorded_answers_gives_the_same_model(make: Callable[[], Pa
 
 
 def test_votes_are_kept_in_a_checkpoint_and_played_from_it(tmp_path: Path) -> None:
-    pytest.importorskip("safetensors", reason="needs the neural extra")
     opened = curator()
     found = []
     for _ in range(2):  # a second fit has no budget left, and needs none
