@@ -82,7 +82,7 @@ class Journal:
 
     @no_search_for_cycles()
     def __init__(self, store: LedgerStore, known_heads: Iterable[KnownHead] = ()) -> None:
-        """Read and check everything in `store`.
+        """Inspect `store`, and read and check everything in it.
 
         Raises:
             LedgerCorrupted: the chain, the budgets, the witness or one of `known_heads` do not hold.
@@ -94,11 +94,12 @@ class Journal:
         self._pid = os.getpid()
         self._closed = False
         self._books = Books()
-        witnessed = self._witnessed()
-        rows = store.rows(1)
-        self._books = checked_books(rows)
-        self._compare(rows, witnessed.besides(row.digest for row in rows))
-        self._require_known(rows, known_heads)
+        with store.inspecting():
+            witnessed = self._witnessed()
+            rows = store.rows(1)
+            self._books = checked_books(rows)
+            self._compare(rows, witnessed.besides(row.digest for row in rows))
+            self._require_known(rows, known_heads)
         if self._witness is not None and self._books.head != EMPTY_HEAD and self._books.head not in witnessed:
             # Written elsewhere, or before the witness was lost: whoever has read it shall miss it.
             self._witness.record(self._books.head)
@@ -145,8 +146,7 @@ class Journal:
         Raises:
             LedgerCorrupted: something does not hold; the first thing is named.
         """
-        with self._guard():
-            self._store.inspect()
+        with self._guard(), self._store.inspecting():
             witnessed = self._witnessed()
             rows = self._store.rows(1)
             books = audited_books(rows, self._books)

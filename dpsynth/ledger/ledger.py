@@ -60,7 +60,7 @@ class Ledger(LedgerReading, LedgerOpening):
             LedgerUnavailable: it cannot be opened, or is missing and `create` is off.
             LedgerCorrupted: it is no ledger, or does not verify.
         """
-        self._store = open_store(url, create=create)
+        self._store = open_store(url, create=create, inspect=False)  # the journal does
         try:
             self._journal = Journal(self._store, [KnownHead(*known) for known in known_heads])
         except BaseException:

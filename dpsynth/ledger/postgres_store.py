@@ -117,6 +117,12 @@ class PostgresStore:
             postgres_schema.require_append_only_role(connection, self.name)
             postgres_schema.inspect(connection, self.name)
 
+    @contextmanager
+    def inspecting(self) -> Iterator[None]:
+        """Inspect first: it takes no time."""
+        self.inspect()
+        yield
+
     def lost_end(self) -> str:
         """Return in words what has probably happened where known entries are missing."""
         return (

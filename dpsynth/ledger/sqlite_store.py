@@ -12,6 +12,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -57,8 +58,8 @@ class SqliteStore:
 
     __slots__ = ("_engine", "_path", "_pid")
 
-    def __init__(self, path: Path | None, *, create: bool) -> None:
-        """Open the file and check it; make it where it is missing and `create` is set."""
+    def __init__(self, path: Path | None, *, create: bool, inspect: bool = True) -> None:
+        """Open the file; make it where it is missing and `create` is set; check it where `inspect` is."""
         self._path = None if path is None else usable_file(path, create=create)
         self._pid = os.getpid()
         self._engine = _engine(self._path)
@@ -66,7 +67,8 @@ class SqliteStore:
             prepare(_driver(connection), self.name)
             if version_of(_driver(connection)) < STORE_VERSION:
                 self._upgrade(connection)
-        self.inspect()
+        if inspect:
+            self.inspect()
 
     @property
     def name(self) -> str:
@@ -105,6 +107,22 @@ class SqliteStore:
         self._refuse_fork()
         with plain_faults(self.name), self._engine.connect() as connection:
             inspect(_driver(connection), self.name)
+
+    @contextmanager
+    def inspecting(self) -> Iterator[None]:
+        """Inspect beside what is done with it: SQLite needs no Python meanwhile, and another connection."""
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            try:
+                inspection = None if self._path is None else beside.submit(self.inspect)
+            except RuntimeError:  # no thread can be started
+                inspection = None
+            if inspection is None:
+                self.inspect()
+            try:
+                yield
+            finally:
+                if inspection is not None:
+                    inspection.result()
 
     def lost_end(self) -> str:
         """Return in words what has probably happened where known entries are missing: the file gives it away."""

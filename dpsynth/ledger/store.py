@@ -68,6 +68,13 @@ class LedgerStore(Protocol):
             LedgerCorrupted: something is damaged or was changed.
         """
 
+    def inspecting(self) -> AbstractContextManager[None]:
+        """Return what inspects the storage and may do so beside what is done with it.
+
+        Raises:
+            LedgerCorrupted: on leaving at the latest, and before all that is found meanwhile: as in `inspect`.
+        """
+
     def lost_end(self) -> str:
         """Return in words, without a full stop, what has probably happened where known entries are missing."""
 
@@ -75,10 +82,11 @@ class LedgerStore(Protocol):
         """Give everything back; the store cannot be used afterwards."""
 
 
-def open_store(url: str | os.PathLike[str], *, create: bool) -> LedgerStore:
+def open_store(url: str | os.PathLike[str], *, create: bool, inspect: bool = True) -> LedgerStore:
     """Return the store at `url`: a path, `sqlite:///path`, `sqlite://` (in memory), or `postgresql://role@host/database`.
 
-    Only an SQLite file can be made in passing; the tables on a server are made once, by `make_store`.
+    Only an SQLite file can be made in passing; the tables on a server are made once, by `make_store`. Without `inspect`
+    whoever opens a file has to inspect it before anything rests on it.
 
     Raises:
         InvalidInput: another kind of URL.
@@ -94,7 +102,7 @@ def open_store(url: str | os.PathLike[str], *, create: bool) -> LedgerStore:
     # SQLAlchemy is loaded with the first ledger, not with the package.
     from dpsynth.ledger.sqlite_store import SqliteStore
 
-    return SqliteStore(path, create=create)
+    return SqliteStore(path, create=create, inspect=inspect)
 
 
 def make_store(url: str | os.PathLike[str], *, writer: str | None = None) -> None:

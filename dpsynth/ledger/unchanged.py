@@ -19,7 +19,7 @@ from dpsynth.ledger.witness import HeadWitness
 def is_unchanged(store: LedgerStore, head: Head, known_heads: Iterable[KnownHead] = ()) -> bool:
     """Whether `store` ends at `head`, from the first entry on by recomputed digests, and lacks no entry that is known.
 
-    Known are the heads of its witness, of which `head` is one, and `known_heads`.
+    Known are the heads of its witness, of which `head` is one, and `known_heads`. Whoever asks inspects the store.
 
     Raises:
         LedgerUnavailable: the store cannot be read.

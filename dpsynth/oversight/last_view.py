@@ -78,13 +78,14 @@ def last_view(url: str | os.PathLike[str], *, known_heads: Iterable[KnownHead] =
         LedgerUnavailable: the ledger cannot be opened.
         LedgerCorrupted: it is damaged.
     """
-    store = open_store(url, create=False)
+    store = open_store(url, create=False, inspect=False)
     try:
-        path = _place_of(store.witness_path)
-        found = None if path is None else _read(path)
-        if found is None or not is_unchanged(store, found.head, known_heads):
-            return None
-        refusals = RefusalCounts(store.witness_path)
+        with store.inspecting():
+            path = _place_of(store.witness_path)
+            found = None if path is None else _read(path)
+            if found is None or not is_unchanged(store, found.head, known_heads):
+                return None
+            refusals = RefusalCounts(store.witness_path)
     finally:
         store.close()
     return replace(

@@ -51,6 +51,18 @@ def chained(*statements: Statement) -> list[StoredEntry]:
     return rows
 
 
+def test_the_first_entry_that_does_not_hold_is_named_although_a_later_one_cannot_be_read() -> None:
+    rows = chained(BUDGET, BUDGET, NOTE)
+    with pytest.raises(LedgerCorrupted, match="entry 2 is not legal"):
+        checked_books([*rows[:2], rows[2]._replace(content="{}")])
+    with pytest.raises(LedgerCorrupted, match="entry 3 was changed"):
+        checked_books([*chained(BUDGET, NOTE, NOTE)[:2], rows[2]._replace(content="{}")])
+    books = Books()
+    with pytest.raises(LedgerCorrupted, match="entry 3 was changed"):
+        books.post_rows([*chained(BUDGET, NOTE), rows[2]._replace(content="{}")])
+    assert len(books.entries) == books.head.index == 2
+
+
 @pytest.mark.parametrize(
     ("history", "epsilon"),
     [

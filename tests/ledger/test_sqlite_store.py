@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from dpsynth.accounting.cost import ZERO_COST
-from dpsynth.errors import LedgerCorrupted, LedgerUnavailable
+from dpsynth.errors import LedgerCorrupted, LedgerError, LedgerUnavailable
 from dpsynth.ledger import Ledger, sqlite_schema, sqlite_store
 from dpsynth.ledger.entry import entry_after
 from dpsynth.ledger.sqlite_store import SqliteStore, SqliteTransaction
@@ -100,6 +100,23 @@ class TestAppendOnly:
             connection.execute("CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry BEGIN SELECT 1; END")
         with pytest.raises(LedgerCorrupted, match="append-only are missing or different"):
             Ledger(path)
+
+    def test_an_inspection_beside_comes_before_what_is_found_meanwhile(
+        self, path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = SqliteStore(path, create=False, inspect=False)
+        with pytest.raises(LedgerError, match="meanwhile"), store.inspecting():
+            raise LedgerError("found meanwhile")
+        with behind_its_back(path) as connection:
+            connection.execute("DROP TRIGGER entry_is_never_changed")
+
+        def no_thread(*_arguments: object) -> None:
+            raise RuntimeError("cannot start a thread")
+
+        for _ in range(2):
+            with pytest.raises(LedgerCorrupted, match="append-only are missing"), store.inspecting():
+                raise LedgerError("found meanwhile")
+            monkeypatch.setattr(sqlite_store.ThreadPoolExecutor, "submit", no_thread)
 
     def test_a_second_writer_that_forks_the_chain_is_refused(self, path: Path, ledger: Ledger) -> None:
         row = ledger.entries()[0].stored()
