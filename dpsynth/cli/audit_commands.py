@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.auditing.audit_record import AuditRecord
-from dpsynth.auditing.generator_audit import CAMPAIGN_RUNS, SMOKE_RUNS, audit_generator
+from dpsynth.auditing.generator_audit import SMOKE_RUNS, audit_generator, due_runs
 from dpsynth.cli.console import OUT, print_json, progress_bars
 from dpsynth.errors import BundleError, InvalidInput, VerificationFailed
 from dpsynth.generators.registry import GENERATORS
@@ -24,7 +24,7 @@ app = typer.Typer(
     help="Experiments about this software, on made-up tables; no ledger is charged.", no_args_is_help=True
 )
 
-_AUDITED = tuple(entry.name for entry in GENERATORS if entry.access == "MarginalQueries")
+_AUDITED = tuple(entry.name for entry in GENERATORS)
 
 
 @app.callback()
@@ -37,7 +37,9 @@ def implementation(
     generator: Annotated[str, typer.Option(help=f"With its default options, one of: {', '.join(_AUDITED)}.")],
     epsilon: Annotated[str, typer.Option(help="Epsilon that each fit gets and claims.")] = "1",
     delta: Annotated[str, typer.Option(help="Delta of the claim.")] = "0.01",
-    smoke: Annotated[bool, typer.Option("--smoke", help=f"A quick audit: {SMOKE_RUNS} fits per world.")] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help=f"A quick audit: at most {SMOKE_RUNS} fits per world.")
+    ] = False,
     runs: Annotated[int | None, typer.Option(min=10, help="Fits per world; else as many as a campaign has.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write what was counted to this new JSON file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was counted as JSON.")] = False,
@@ -46,8 +48,8 @@ def implementation(
     if out is not None and out.exists():
         raise BundleError(f"{out} exists already; name a new file")
     if generator not in _AUDITED:
-        raise InvalidInput(f"the game is played with generators of marginals: {', '.join(_AUDITED)}; not '{generator}'")
-    fits = (SMOKE_RUNS if smoke else CAMPAIGN_RUNS) if runs is None else runs
+        raise InvalidInput(f"the game is played with one of {', '.join(_AUDITED)}; not with '{generator}'")
+    fits = due_runs(generator, smoke=smoke) if runs is None else runs
     claim = PrivacyBudget(epsilon, delta)
     with progress_bars(shown=not as_json):
         record = audit_generator(find_generator(generator), claim, runs=fits, rng=np.random.default_rng())

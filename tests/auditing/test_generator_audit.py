@@ -41,7 +41,7 @@ def test_an_honest_generator_passes_and_its_record_survives_json() -> None:
 
 
 def test_five_spent_and_one_claimed_is_refuted() -> None:
-    # mu of (5, 1e-2) is 1.93: 91 % of the pairs are in the right order where 65 % are allowed.
+    # mu of (5, 1e-2) is 1.76: 89 % of the pairs are in the right order where 65 % are allowed.
     spent = PrivacyBudget(5, "1e-2")
     record = audit(Spends(generator("mst"), spent), door=door_with_budget(spent))
     assert not record.passed
