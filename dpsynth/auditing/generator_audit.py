@@ -22,7 +22,7 @@ SMOKE_RUNS = 200
 CAMPAIGN_RUNS = 10_000
 """Fits per world of a recorded campaign: by a perfect statistic, the bound comes within 6 % of the truth."""
 
-_DEARER_FITS = {"mixture": 5000, "dpctgan": 100, "dptvae": 100, "pategan": 100}
+_DEARER_FITS = {"mixture": 2500, "dpctgan": 100, "dptvae": 100, "pategan": 100}
 """Fits per world in a campaign, where every fit trains a network and takes seconds, not milliseconds."""
 
 _ROWS = 10_000
