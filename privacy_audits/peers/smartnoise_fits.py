@@ -11,23 +11,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from fits import play
+from fits import Fit, play
 from snsynth import Synthesizer
 from snsynth.transform.label import LabelTransformer
 from snsynth.transform.table import TableTransformer
 
 
-def fit(request: dict[str, Any], codes: np.ndarray) -> np.ndarray:
-    """Return the codes of one synthetic table."""
+def prepared(request: dict[str, Any]) -> Fit:
+    """Return what fits once and gives the codes of one synthetic table."""
     domain = request["domain"]
-    transformer = TableTransformer([LabelTransformer(nullable=False) for _ in domain])
-    rows = np.arange(max(domain.values()))
-    transformer.fit(pd.DataFrame({name: rows % size for name, size in domain.items()}))
     settings = {} if request["algorithm"] == "mwem" else {"delta": float(request["delta"])}
-    synthesizer = Synthesizer.create(request["algorithm"], epsilon=float(request["epsilon"]), **settings)
-    synthesizer.fit(pd.DataFrame(codes, columns=list(domain)), transformer=transformer, preprocessor_eps=0.0)
-    return np.asarray(synthesizer.sample(request["rows"]))
+    every = np.arange(max(domain.values()))
+
+    def fit(codes: np.ndarray) -> np.ndarray:
+        transformer = TableTransformer([LabelTransformer(nullable=False) for _ in domain])
+        transformer.fit(pd.DataFrame({name: every % size for name, size in domain.items()}))
+        synthesizer = Synthesizer.create(request["algorithm"], epsilon=float(request["epsilon"]), **settings)
+        synthesizer.fit(pd.DataFrame(codes, columns=list(domain)), transformer=transformer, preprocessor_eps=0.0)
+        return np.asarray(synthesizer.sample(request["rows"]))
+
+    return fit
 
 
 if __name__ == "__main__":
-    play(sys.argv[1], fit, packages=["smartnoise-synth", "mbi", "jax", "opendp", "numpy", "pandas"])
+    play(sys.argv[1], prepared, packages=["smartnoise-synth", "mbi", "jax", "opendp", "numpy", "pandas"])
