@@ -34,7 +34,7 @@ class AttackTable:
 
     Attributes:
         schema: what the columns mean.
-        codes: shape (rows, columns); distinct rows where the table is read from a file, unless there are two files.
+        codes: shape (rows, columns); distinct rows where the table is read from files, unless equal ones are kept.
     """
 
     schema: Schema
@@ -56,13 +56,19 @@ class _Source:
     schema: str
     left_out: tuple[str, ...] = ()
     more: str = ""
-    """A further file of the same columns; the rows of both are kept as they are."""
+    """A further file of the same columns."""
+    keeps_equal_rows: bool = False
 
 
 _REAL: Mapping[str, _Source] = {
     "adult": _Source("adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",)),
-    "adult-all": _Source("adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",), "adult/adult_test.csv"),
-    "adult-weighted": _Source("adult/adult_train.csv", "adult.schema.yaml", more="adult/adult_test.csv"),
+    "adult-all": _Source(
+        "adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",), "adult/adult_test.csv", keeps_equal_rows=True
+    ),
+    "adult-distinct": _Source("adult/adult_train.csv", "adult.schema.yaml", ("fnlwgt",), "adult/adult_test.csv"),
+    "adult-weighted": _Source(
+        "adult/adult_train.csv", "adult.schema.yaml", more="adult/adult_test.csv", keeps_equal_rows=True
+    ),
     "acs": _Source("acs/national2019.csv", "acs.schema.yaml"),
     "diabetes": _Source("diabetes130/diabetes130_sample5000.csv", "diabetes.schema.yaml"),
 }
@@ -144,11 +150,12 @@ def attack_table(name: str) -> AttackTable:
     source = _REAL[name]
     schema = _schema(source)
     codes = np.concatenate([_codes(SHARED / file, schema) for file in (source.file, source.more) if file])
-    return AttackTable(schema, codes if source.more else np.unique(codes, axis=0))
+    return AttackTable(schema, codes if source.keeps_equal_rows else np.unique(codes, axis=0))
 
 
-ATTACK_TABLES = ("adult", "acs", "diabetes", "adult-categorical", "crowded", "odd", "adult-all")
-"""All tables by name. `adult-all` has enough rows for ten thousand members, controls, reference and fresh rows."""
+ATTACK_TABLES = ("adult", "acs", "diabetes", "adult-categorical", "crowded", "odd", "adult-all", "adult-distinct")
+"""All tables by name. `adult-all` has enough rows for ten thousand members, controls, reference and fresh rows,
+`adult-distinct` for 8,964 of each."""
 
 
 def _codes(path: Path, schema: Schema) -> Codes:
