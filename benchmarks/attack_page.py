@@ -23,7 +23,7 @@ from dpsynth.attacks.leaky_twins import LEAKY_TWINS
 
 PAGE = PROJECT / "docs" / "attacks" / "corpus.md"
 _TABLES = ("adult", "acs", "diabetes", "adult-categorical", "crowded", "odd")
-_LARGE = "adult-all"
+_LARGE = ("adult-all", "adult-distinct", "acs")
 _MARKED = re.compile(r"(<!-- corpus ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SMALLEST = 1e-300
 _PARTS_OF_RECORD = ("attack_corpus", "attack_targeted", "attack_speed", "attack_tier")
@@ -134,12 +134,17 @@ def _table(outcomes: Sequence[Recorded], rows: int, tables: Sequence[str], judge
 
 def _large(outcomes: Sequence[Recorded]) -> str:
     suite, gate = (_newest(outcomes, 10_000, judge) for judge in ("suite", "gate"))
+    columns = {
+        f"{table}, {judge}": (table, found)
+        for judge, found in (("suite", suite), ("gate", gate))
+        for table in _LARGE
+        if any(table == each for each, _ in found)
+    }
     lines = [
-        [release, *(_cell(found.get((_LARGE, release))) for found in (suite, gate))]
+        [release, *(_cell(found.get((table, release))) for table, found in columns.values())]
         for release in (*LEAKY_TWINS, *HONEST)
-        if (_LARGE, release) in suite
     ]
-    return _lines(["release", "suite", "canary gate"], lines)
+    return _lines(["release", *columns], lines)
 
 
 def _small_reference(outcomes: Sequence[Recorded]) -> str:
