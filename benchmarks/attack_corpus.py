@@ -63,6 +63,7 @@ class Outcome:
         found_by: attacks that fail it.
         smallest_p: smallest p-value after Holm; of the gate, the p-value of the claim.
         seconds: processor time.
+        undecided_by: attacks that could have passed it, and neither do nor fail it.
     """
 
     table: str
@@ -73,6 +74,7 @@ class Outcome:
     found_by: tuple[str, ...]
     smallest_p: float
     seconds: float
+    undecided_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,6 +195,7 @@ def judged(table: str, release: str, people: People, codes: Codes, seed: int) ->
     """Return what the suite says about one release, and how long it took."""
     start = time.process_time()
     results = people.suite(codes, seed)
+    undecided = [result for result in results if result.decisive and result.reading is Reading.INCONCLUSIVE]
     return Outcome(
         table=table,
         release=release,
@@ -202,6 +205,7 @@ def judged(table: str, release: str, people: People, codes: Codes, seed: int) ->
         found_by=tuple(dict.fromkeys(result.attack for result in results if result.reading is Reading.FAIL)),
         smallest_p=min(result.adjusted_p_value for result in results),
         seconds=round(time.process_time() - start, 2),
+        undecided_by=tuple(dict.fromkeys(result.attack for result in undecided)),
     )
 
 

@@ -62,10 +62,12 @@ def recorded(results: Path = RESULTS) -> tuple[Recorded, ...]:
     """Return all recorded outcomes, the newest run last."""
     runs = sorted(_read(results, "attack_corpus")["runs"], key=lambda run: run["surroundings"]["when"])
     return tuple(
-        Recorded(Outcome(**{**one, "found_by": tuple(one["found_by"])}), run["command"], run["surroundings"]["when"])
-        for run in runs
-        for one in run["outcomes"]
+        Recorded(_outcome(one), run["command"], run["surroundings"]["when"]) for run in runs for one in run["outcomes"]
     )
+
+
+def _outcome(one: dict[str, Any]) -> Outcome:
+    return Outcome(**{name: tuple(value) if isinstance(value, list) else value for name, value in one.items()})
 
 
 def must_fail(outcome: Outcome) -> bool:
@@ -82,6 +84,7 @@ def written_page(text: str, results: Path = RESULTS) -> str:
         "gate": lambda: _table(outcomes, 2_000, _TABLES, "gate", GATE_MUST_FAIL),
         "honest": lambda: _table(outcomes, 2_000, _TABLES, "suite", HONEST),
         "large": lambda: _large(outcomes),
+        "undecided": lambda: _undecided(outcomes),
         "small-reference": lambda: _small_reference(outcomes),
         "draws": lambda: _draws(outcomes),
         "generators": lambda: _generators(outcomes),
@@ -145,6 +148,12 @@ def _large(outcomes: Sequence[Recorded]) -> str:
         for release in (*LEAKY_TWINS, *HONEST)
     ]
     return _lines(["release", *columns], lines)
+
+
+def _undecided(outcomes: Sequence[Recorded]) -> str:
+    fresh = _newest(outcomes, 10_000, "suite")[_LARGE[0], "fresh draw"]
+    names = ",\n".join(f"`{attack}`" for attack in fresh.undecided_by)
+    return f"Undecided about the fresh draw of {fresh.rows:,} rows are, in some variant:\n{names}.\n"
 
 
 def _small_reference(outcomes: Sequence[Recorded]) -> str:
