@@ -1,10 +1,10 @@
 """What the attack suite and the canary gate say about releases that are known to leak, and about some that do not.
 
-Run from the root of the project: `python -m benchmarks.attack_corpus [--rows N] [--reference N] [--draws N]
-[--tables NAME ...] [--releases NAME ...] [--json FILE]`; a file that exists gets one more run. Every table gives
-members, controls, a reference and fresh rows, disjoint. Leaky twins of the members must fail under the suite; leaky
-twins of members with planted canaries must fail the gate; fresh rows, independent columns, noise and rows of another
-population must not.
+Run from the root of the project: `python -m benchmarks.attack_corpus [--rows N] [--reference N] [--fresh N]
+[--draws N] [--tables NAME ...] [--releases NAME ...] [--json FILE]`; a file that exists gets one more run. Every table
+gives members, controls, a reference and fresh rows, disjoint. Leaky twins of the members must fail under the suite;
+leaky twins of members with planted canaries must fail the gate; fresh rows, independent columns, noise and rows of
+another population must not.
 """
 
 from __future__ import annotations
@@ -96,9 +96,11 @@ class People:
     fresh: Codes
 
     @classmethod
-    def of(cls, table: AttackTable, rows: int, seed: int, reference: int | None = None) -> People:
-        """Return samples of up to `rows` rows each; the reference has another size if that is given."""
-        return cls(table, *table.parts(rows, seed, reference))
+    def of(
+        cls, table: AttackTable, rows: int, seed: int, reference: int | None = None, fresh: int | None = None
+    ) -> People:
+        """Return samples of up to `rows` rows each; reference and fresh rows have other sizes if those are given."""
+        return cls(table, *table.parts(rows, seed, reference, fresh))
 
     def leak(self, twin: str, seed: int) -> Codes:
         """Return the release of a leaky twin of the members."""
@@ -210,12 +212,17 @@ def judged(table: str, release: str, people: People, codes: Codes, seed: int) ->
 
 
 def outcomes(
-    tables: list[str], releases: Collection[str], rows: int, seed: int, reference: int | None = None
+    tables: list[str],
+    releases: Collection[str],
+    rows: int,
+    seed: int,
+    reference: int | None = None,
+    fresh: int | None = None,
 ) -> Iterator[Outcome]:
     """Yield what is said about the releases of every table."""
     for name in tables:
         sizes = rows, max(rows, _ROWS_OF_RARE)
-        people, more = (People.of(attack_table(name), size, seed, reference) for size in sizes)
+        people, more = (People.of(attack_table(name), size, seed, reference, fresh) for size in sizes)
         for twin in (twin for twin in LEAKY_TWINS if twin in releases):
             there = more if twin in RARE else people
             yield judged(name, twin, there, there.leak(twin, seed), seed)
@@ -273,6 +280,7 @@ def main() -> None:
         "--rows", type=int, default=1_000, help="members, controls and reference rows; 0 for draws only"
     )
     parser.add_argument("--reference", type=int, help="reference rows, where they shall be fewer or more")
+    parser.add_argument("--fresh", type=int, help="fresh rows, and with them rows of what copies a few, likewise")
     parser.add_argument("--draws", type=int, default=200, help="fresh draws of a hundred rows")
     parser.add_argument("--first-draw", type=int, default=0, help="goes on where another run ended")
     parser.add_argument("--seed", type=int, default=1)
@@ -282,7 +290,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     there = [name for name in given.tables if missing_file(name.partition("-")[0]) is None]
-    asked = outcomes(there if given.rows else [], given.releases, given.rows, given.seed, given.reference)
+    asked = outcomes(there if given.rows else [], given.releases, given.rows, given.seed, given.reference, given.fresh)
     draws = range(given.first_draw, given.first_draw + given.draws)
     add_run(given.json, chain(asked, fresh_draws(there, draws, given.seed)))
 

@@ -49,9 +49,9 @@ class Recorded:
         return 2_000 if (given := self._given("--rows")) is None else given
 
     @property
-    def asked_reference(self) -> int | None:
-        """How many reference rows the run asked for, if not as many as members."""
-        return self._given("--reference")
+    def asked_fresh(self) -> int | None:
+        """How many fresh rows the run asked for, if not as many as members."""
+        return self._given("--fresh")
 
     def _given(self, option: str) -> int | None:
         words = shlex.split(self.command)
@@ -85,7 +85,7 @@ def written_page(text: str, results: Path = RESULTS) -> str:
         "honest": lambda: _table(outcomes, 2_000, _TABLES, "suite", HONEST),
         "large": lambda: _large(outcomes),
         "undecided": lambda: _undecided(outcomes),
-        "small-reference": lambda: _small_reference(outcomes),
+        "more-fresh": lambda: _more_fresh(outcomes),
         "draws": lambda: _draws(outcomes),
         "generators": lambda: _generators(outcomes),
         "overfitted": lambda: _overfitted(outcomes),
@@ -106,7 +106,7 @@ def _newest(outcomes: Iterable[Recorded], rows: int, judge: str) -> dict[tuple[s
     return {
         (one.outcome.table, one.outcome.release): one.outcome
         for one in outcomes
-        if (one.asked_rows, one.asked_reference, one.outcome.judge) == (rows, None, judge)
+        if (one.asked_rows, one.asked_fresh, one.outcome.judge) == (rows, None, judge)
     }
 
 
@@ -156,14 +156,12 @@ def _undecided(outcomes: Sequence[Recorded]) -> str:
     return f"Undecided about the fresh draw of {fresh.rows:,} rows are, in some variant:\n{names}.\n"
 
 
-def _small_reference(outcomes: Sequence[Recorded]) -> str:
-    found = {
-        (one.outcome.table, one.outcome.release): one for one in outcomes if one.asked_reference and one.asked_rows
-    }
+def _more_fresh(outcomes: Sequence[Recorded]) -> str:
+    found = {(one.outcome.table, one.outcome.release): one for one in outcomes if one.asked_fresh}
     return _lines(
-        ["table", "release", "members", "reference", "suite"],
+        ["table", "release", "members", "released", "suite"],
         [
-            [table, release, f"{one.outcome.rows:,}", str(one.asked_reference), _cell(one.outcome)]
+            [table, release, f"{one.outcome.rows:,}", f"{one.asked_fresh:,}", _cell(one.outcome)]
             for (table, release), one in found.items()
         ],
     )

@@ -40,12 +40,13 @@ class AttackTable:
     schema: Schema
     codes: Codes
 
-    def parts(self, rows: int, seed: int, reference: int | None = None) -> list[Codes]:
-        """Return four disjoint samples of up to `rows` rows each; the third has `reference` rows if that is given."""
+    def parts(self, rows: int, seed: int, reference: int | None = None, fresh: int | None = None) -> list[Codes]:
+        """Return four disjoint samples of up to `rows` rows each; the last two have other sizes if those are given."""
         order = np.random.default_rng(seed).permutation(len(self.codes))
-        size = min(rows, len(order) // 4 if reference is None else (len(order) - reference) // 3)
-        ends = np.cumsum([size, size, size if reference is None else reference, size])
-        return [self.codes[order[end - part : end]] for end, part in zip(ends, np.diff(ends, prepend=0), strict=True)]
+        given = [size for size in (reference, fresh) if size is not None]
+        size = min(rows, (len(order) - sum(given)) // (4 - len(given)))
+        sizes = [size, size, size if reference is None else reference, size if fresh is None else fresh]
+        return [self.codes[order[end - part : end]] for end, part in zip(np.cumsum(sizes), sizes, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
