@@ -49,9 +49,9 @@ class Recorded:
         return 2_000 if (given := self._given("--rows")) is None else given
 
     @property
-    def asked_fresh(self) -> int | None:
-        """How many fresh rows the run asked for, if not as many as members."""
-        return self._given("--fresh")
+    def other_sizes(self) -> tuple[int | None, int | None]:
+        """How many reference and fresh rows the run asked for, where not as many as members."""
+        return self._given("--reference"), self._given("--fresh")
 
     def _given(self, option: str) -> int | None:
         words = shlex.split(self.command)
@@ -85,7 +85,7 @@ def written_page(text: str, results: Path = RESULTS) -> str:
         "honest": lambda: _table(outcomes, 2_000, _TABLES, "suite", HONEST),
         "large": lambda: _large(outcomes),
         "undecided": lambda: _undecided(outcomes),
-        "more-fresh": lambda: _more_fresh(outcomes),
+        "other-sizes": lambda: _other_sizes(outcomes),
         "draws": lambda: _draws(outcomes),
         "generators": lambda: _generators(outcomes),
         "overfitted": lambda: _overfitted(outcomes),
@@ -106,7 +106,7 @@ def _newest(outcomes: Iterable[Recorded], rows: int, judge: str) -> dict[tuple[s
     return {
         (one.outcome.table, one.outcome.release): one.outcome
         for one in outcomes
-        if (one.asked_rows, one.asked_fresh, one.outcome.judge) == (rows, None, judge)
+        if (one.asked_rows, *one.other_sizes, one.outcome.judge) == (rows, None, None, judge)
     }
 
 
@@ -156,15 +156,14 @@ def _undecided(outcomes: Sequence[Recorded]) -> str:
     return f"Undecided about the fresh draw of {fresh.rows:,} rows are, in some variant:\n{names}.\n"
 
 
-def _more_fresh(outcomes: Sequence[Recorded]) -> str:
-    found = {(one.outcome.table, one.outcome.release): one for one in outcomes if one.asked_fresh}
-    return _lines(
-        ["table", "release", "members", "released", "suite"],
-        [
-            [table, release, f"{one.outcome.rows:,}", f"{one.asked_fresh:,}", _cell(one.outcome)]
-            for (table, release), one in found.items()
-        ],
-    )
+def _other_sizes(outcomes: Sequence[Recorded]) -> str:
+    lines = []
+    for one in outcomes:
+        if any(one.other_sizes):
+            members = one.outcome.rows
+            reference, fresh = (f"{size or members:,}" for size in one.other_sizes)
+            lines.append([one.outcome.table, one.outcome.release, f"{members:,}", reference, fresh, _cell(one.outcome)])
+    return _lines(["table", "release", "members", "reference", "released", "suite"], lines)
 
 
 def _draws(outcomes: Sequence[Recorded]) -> str:
