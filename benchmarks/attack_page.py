@@ -151,9 +151,9 @@ def _large(outcomes: Sequence[Recorded]) -> str:
 
 
 def _undecided(outcomes: Sequence[Recorded]) -> str:
-    fresh = _newest(outcomes, 10_000, "suite")[_LARGE[0], "fresh draw"]
+    fresh = _newest(outcomes, 10_000, "suite")["adult-distinct", "fresh draw"]
     names = ",\n".join(f"`{attack}`" for attack in fresh.undecided_by)
-    return f"Undecided about the fresh draw of {fresh.rows:,} rows are, in some variant:\n{names}.\n"
+    return f"Undecided about the fresh draw of {fresh.rows:,} distinct rows are, in some variant:\n{names}.\n"
 
 
 def _other_sizes(outcomes: Sequence[Recorded]) -> str:

@@ -8,7 +8,11 @@ from benchmarks.attack_corpus import FRESH_DRAW, GATE_MUST_FAIL, HONEST
 from benchmarks.attack_page import PAGE, must_fail, recorded, written_page
 from dpsynth.attacks.leaky_twins import LEAKY_TWINS
 
-NAMED_ON_THE_PAGE = {("diabetes", "ten-in-two-thousand", 1_249), ("adult-all", "ten-in-two-thousand", 10_000)}
+NAMED_ON_THE_PAGE = {
+    ("diabetes", "ten-in-two-thousand", 1_249),
+    ("diabetes", "ten-in-two-thousand", 1_600),
+    ("adult-all", "ten-in-two-thousand", 10_000),
+}
 """Leaks that are not found, by table, release and members."""
 
 
