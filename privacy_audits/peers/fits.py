@@ -32,14 +32,14 @@ def play(folder: str, prepare: Callable[[dict[str, Any]], Fit], *, packages: Seq
     worlds = np.load(place / "worlds.npz")
     unit = worlds["with_unit"][-1]
     seen: dict[str, list[int]] = {"without": [], "with_unit": []}
+    versions = {package: version(package) for package in packages}
     began = time.process_time()
     fit = prepare(request)
     for _ in range(request["fits"]):
         for name, rows in seen.items():
             codes = np.asarray(fit(worlds[name])).astype(np.int64)
             rows.append(int((codes == unit).all(axis=1).sum()))
-    facts = {
-        "processor_seconds": round(time.process_time() - began),
-        "versions": {package: version(package) for package in packages},
-    }
-    (place / "seen.json").write_text(json.dumps({**seen, **facts}), encoding="utf-8")
+        # After each pair, and whole or not at all: who interrupts the campaign keeps what was counted.
+        facts = {"processor_seconds": round(time.process_time() - began), "versions": versions}
+        (place / "seen.part").write_text(json.dumps({**seen, **facts}), encoding="utf-8")
+        (place / "seen.part").replace(place / "seen.json")
