@@ -41,6 +41,13 @@ def test_the_whole_corpus_is_recorded_on_every_real_table() -> None:
         assert {("gate", release) for release in GATE_MUST_FAIL} <= found
 
 
+def test_fresh_draws_hardly_ever_fail_and_never_pass() -> None:
+    said = [one.outcome.said for one in recorded() if one.outcome.release == FRESH_DRAW]
+    assert len(said) >= 200
+    assert said.count("FAIL") <= 0.05 * len(said)
+    assert "PASS" not in said
+
+
 def test_every_leak_is_described() -> None:
     text = (PAGE.parent / "leaky_twins.md").read_text(encoding="utf-8")
     assert set(LEAKY_TWINS) <= set(re.findall(r"`([\w-]+)`", text))
