@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 from unittest.mock import patch
@@ -130,21 +130,23 @@ class CountsRows:
 
 @dataclass(frozen=True)
 class Memorises:
-    """Puts a real row into every sample."""
+    """Puts a real row into every sample of at least so many rows."""
 
     inner: Any = field(default_factory=Independent)
+    fewest: int = 1
 
     def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> Any:
         """Return a model that has seen the last row."""
         model = self.inner.fit(curator, budget, rng=rng)
         rows = unseal(curator.sealed_rows()).training
-        return _Remembers(model, [int(column[-1]) for column in rows])
+        return _Remembers(model, [int(column[-1]) for column in rows], self.fewest)
 
 
 @dataclass(frozen=True)
 class _Remembers:
     model: Any
     row: list[int]
+    fewest: int
 
     @property
     def total(self) -> float:
@@ -152,9 +154,38 @@ class _Remembers:
 
     def sample(self, rows: int, *, rng: np.random.Generator) -> Any:
         table = self.model.sample(rows, rng=rng)
-        table.codes.flags.writeable = True
-        table.codes[0] = self.row
+        if rows >= self.fewest:
+            table.codes.flags.writeable = True
+            table.codes[0] = self.row
         return table
+
+    def save(self, folder: Any) -> None:
+        self.model.save(folder)
+
+
+@dataclass(frozen=True)
+class SpreadsByRows:
+    """Draws honest codes, and hides the number of rows in the seed that spreads values inside of bins."""
+
+    inner: Any = field(default_factory=Independent)
+
+    def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> Any:
+        """Return a model that knows how many rows there are."""
+        model = self.inner.fit(curator, budget, rng=rng)
+        return _Spreads(model, len(unseal(curator.sealed_rows()).training[0]))
+
+
+@dataclass(frozen=True)
+class _Spreads:
+    model: Any
+    seed: int
+
+    @property
+    def total(self) -> float:
+        return float(self.model.total)
+
+    def sample(self, rows: int, *, rng: np.random.Generator) -> Any:
+        return replace(self.model.sample(rows, rng=rng), spread_seed=self.seed)
 
     def save(self, folder: Any) -> None:
         self.model.save(folder)
@@ -309,6 +340,8 @@ def twins() -> tuple[Twin, ...]:
         Twin("a progress bar as long as the table", "rule 32", fit_of(Independent(), tells_who_waits), one),
         Twin("a branch on the number of rows", "Diffprivlib, synthcity", fit_of(CountsRows()), one),
         Twin("a generator that memorises", "DataSynthesizer", fit_of(Memorises()), one),
+        Twin("memorises for large samples only", "DataSynthesizer", fit_of(Memorises(fewest=1000)), one),
+        Twin("a seed of the spread read from rows", "rule 32", fit_of(SpreadsByRows()), one),
         Twin(
             "sensitivity of one row for a unit of many",
             "dp-recorder",

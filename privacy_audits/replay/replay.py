@@ -27,6 +27,9 @@ BUDGET = PrivacyBudget(2, "1e-5")
 LEDGER = PrivacyBudget(40, "3e-5")
 EVENT_DELTA = "1e-5"
 
+_SAMPLES = (30, 2000)
+"""Rows of the tables that are compared; a generator may keep what it knows for large ones."""
+
 Door = Callable[[pd.DataFrame, Schema, Ledger, NoiseSource], Curator]
 """Opens a table; a twin may open it otherwise than the front door does."""
 
@@ -89,13 +92,17 @@ def front_door(table: pd.DataFrame, schema: Schema, ledger: Ledger, noise: Noise
 
 
 def fit_of(generator: Any, door: Door = front_door) -> Run:
-    """Return what fits `generator` and publishes the model, in a file, and a sample."""
+    """Return what fits `generator` and publishes the model, in a file, and samples of several sizes."""
 
     def run(table: pd.DataFrame, schema: Schema, ledger: Ledger, noise: NoiseSource) -> Published:
         curator = door(table, schema, ledger, noise)
         model = generator.fit(curator, BUDGET, rng=np.random.default_rng(0))
-        digest = hashlib.sha256(model.sample(30, rng=np.random.default_rng(0)).codes.tobytes())
-        digest.update(repr(float(model.total)).encode())
+        digest = hashlib.sha256(repr(float(model.total)).encode())
+        for rows in _SAMPLES:
+            table = model.sample(rows, rng=np.random.default_rng(0))
+            digest.update(table.codes.tobytes())
+            # What is spread inside of bins follows from the seed.
+            digest.update(repr((table.spread_seed, sorted(table.provenance.items()))).encode())
         with tempfile.TemporaryDirectory() as folder:
             model.save(Path(folder) / "model")
             for file in sorted(Path(folder).rglob("*")):
