@@ -58,7 +58,7 @@ class DPCTGAN:
     last_steps: int = 500
     learning_rate: float = 3e-3
     noise_in_a_pair: float = 0.15
-    information_price: float = 13.0
+    information_price: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot work.

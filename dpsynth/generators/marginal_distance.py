@@ -38,7 +38,8 @@ class MarginalDistance:
 
         Args:
             tables: what was measured; pairs count where there are some.
-            information_price: what a nat of information costs, divided by the square root of (rows / noise of a cell).
+            information_price: what a nat of information about a column costs for each pair that the column is in,
+                divided by the square root of (rows / noise of a cell).
             like: a tensor on the device that is to be used.
         """
         columns, total, rows = tables.columns, tables.total, column_rows(tables.domain)
@@ -61,7 +62,7 @@ class MarginalDistance:
         self._columns = tuple(_like(part, like) for part in (shares, weights))
         self._pairs = (_like(pair_shares, like), _like(pair_weights, like)) if pair_weights.any() else None
         self._same = _like(same_column(tables), like)
-        self._price = information_price * math.sqrt(total / tables.noise)
+        self._price = information_price * (len(tables.domain) - 1) * math.sqrt(total / tables.noise)
 
     def second_moments(self, shares: torch.Tensor) -> torch.Tensor:
         """Return the expected product of every two one-hot cells of a row, shape (cells, cells).

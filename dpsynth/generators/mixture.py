@@ -25,8 +25,8 @@ class Mixture:
         iterations: steps of the fit.
         column_share: part of the budget that measures the single columns; the rest measures all pairs.
         noise_in_a_pair: total-variation distance that noise alone may add to a pair; sets the resolution of columns.
-        information_price: what a nat of information costs in the fit, see `MixtureLoss`, divided by the square root of
-            (rows / expected noise of a cell).
+        information_price: what a nat of information about a column costs in the fit, see `MixtureLoss`, for each pair
+            that the column is in, divided by the square root of (rows / expected noise of a cell).
 
     Source: Fu et al. 2025, MargNet (pairs of a neural mixture of products); Liu, Vietri and Wu 2021 (relaxed table).
     """
@@ -35,7 +35,7 @@ class Mixture:
     iterations: int = 600
     column_share: float = 0.3
     noise_in_a_pair: float = 0.15
-    information_price: float = 13.0
+    information_price: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot work.
@@ -78,6 +78,7 @@ class Mixture:
             )
             if has_pairs:
                 tables = measure_pairs(session, tables, session.remaining_mu_squared)
+        price = self.information_price * (len(tables.domain) - 1) * math.sqrt(tables.total / tables.noise)
         model = fit_mixture(
             tables.domain,
             tables.columns,
@@ -86,7 +87,7 @@ class Mixture:
             rng=rng,
             components=tables.most_components(self.components),
             iterations=self.iterations,
-            information_price=self.information_price * math.sqrt(tables.total / tables.noise),
+            information_price=price,
             impossible=tables.impossible,
         )
         return tables.fitted(

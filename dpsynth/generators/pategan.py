@@ -69,7 +69,7 @@ class PateGan:
     components: int = 512
     iterations: int = 400
     noise_in_a_pair: float = 0.15
-    information_price: float = 13.0
+    information_price: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse parameters that cannot work.
@@ -204,7 +204,9 @@ class _Training:
             rng=self._rng,
             components=tables.most_components(self._given.components),
             iterations=self._given.iterations,
-            information_price=self._given.information_price * math.sqrt(tables.total / noise),
+            information_price=self._given.information_price
+            * (len(tables.domain) - 1)
+            * math.sqrt(tables.total / noise),
             impossible=tables.impossible,
         )
 
