@@ -26,12 +26,20 @@ _DEARER_FITS = {"mixture": 2500, "dpctgan": 100, "dptvae": 100, "pategan": 100}
 """Fits per world in a campaign, where every fit trains a network and takes seconds, not milliseconds."""
 
 _ROWS = 10_000
+"""Synthetic rows that the black-box attacker asks for."""
+
+_MORE_ROWS = 100_000
+"""The same of mixtures, which draw rows component by component: 10,000 of them blur a count as noise does."""
 
 
 def due_runs(generator: str, *, smoke: bool = False) -> int:
     """Return how often a generator is fitted in each world: as often as a campaign or a quick audit can afford."""
     campaign = _DEARER_FITS.get(generator, CAMPAIGN_RUNS)
     return min(SMOKE_RUNS, campaign) if smoke else campaign
+
+
+def _due_rows(generator: str) -> int:
+    return _MORE_ROWS if generator in _DEARER_FITS else _ROWS
 
 
 def due_pairs() -> tuple[NeighborPair, ...]:
@@ -68,7 +76,7 @@ def audit_generator(
     """
     games = []
     for pair in due_pairs() if pairs is None else pairs:
-        played = Game(generator, pair, claim, rows=_ROWS, door=door).play(runs, rng=rng)
+        played = Game(generator, pair, claim, rows=_due_rows(generator.name), door=door).play(runs, rng=rng)
         squares = float((played.residuals**2).sum())
         games.append(
             GameCounts(
