@@ -32,7 +32,10 @@ OVERFIT = "overfit"
 OVERFIT_GAN = "overfit-ctgan"
 """Stands for the overfitted GAN."""
 
-SYSTEMS = ("aim", "mwem", "mst", "pategan", "dpctgan", OVERFIT, OVERFIT_GAN)
+SYSTEMS = ("aim", "mwem", "mst", "mixture", "independent", "pategan", "dpctgan", OVERFIT, OVERFIT_GAN)
+OF_SMALL_DOMAINS = "all_marginals"
+"""Holds every combination of values, so that it is tried only where asked for by name."""
+
 OVERFIT_ROWS = 300
 """Few enough that a network can know each of them."""
 
@@ -127,7 +130,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000, help="members, controls and reference rows")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tables", nargs="+", choices=ATTACK_TABLES, default=["adult", "acs", "diabetes"])
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--systems", nargs="+", choices=(*SYSTEMS, OF_SMALL_DOMAINS), default=list(SYSTEMS))
     parser.add_argument("--epsilons", nargs="+", default=["0.5", "1", "3"])
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
