@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.accounting.events import JsonValue
+from dpsynth.attacks.attacked_release import SMALLEST_REFERENCE
 from dpsynth.attacks.result import AttackResult, overall_reading
 from dpsynth.attacks.significance import fisher_one_sided
-from dpsynth.attacks.suite import SMALLEST_REFERENCE
 from dpsynth.certification.audit import AuditReport, attack_rows, open_into, verdict_of
 from dpsynth.certification.policy import Policy, Verdict
 from dpsynth.curator.audit_view import AuditSource, AuditTables, examine_tables

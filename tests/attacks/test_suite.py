@@ -21,11 +21,13 @@ from dpsynth.attacks import (
     run_suite,
     suite,
 )
+from dpsynth.attacks.attacked_release import SMALLEST_REFERENCE
 from dpsynth.attacks.distance import nearest_totals
 from dpsynth.attacks.findings import FailedAttack
+from dpsynth.attacks.pictures import EXPOSURE_SCORE
 from dpsynth.attacks.result import EVERYONE
 from dpsynth.attacks.strata import DeclaredGroup
-from dpsynth.attacks.suite import EXPOSURE_SCORE, SMALLEST_REFERENCE, attack_release
+from dpsynth.attacks.suite import attack_release
 from dpsynth.errors import AttackFailed, InvalidInput
 from dpsynth.progress import reporting_to
 from tests.attacks.populations import (
