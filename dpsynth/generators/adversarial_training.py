@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dpsynth.curator.gradient_queries import GradientSession
+from dpsynth.curator.gradient_queries import GradientSession, TrainingPlan
+from dpsynth.generators.gated_critic import GatedCritic
 from dpsynth.generators.network_training import NetworkTraining
 from dpsynth.generators.quadratic_critic import CriticBank, QuadraticCritic, next_critic, orthonormal
 
-_LONG = 0.95
+LONG = 0.95
 """The clipping norm is a length that this share of generated rows does not exceed."""
 
 
@@ -27,7 +28,7 @@ class AdversarialTraining:
         rounds: how many were played.
     """
 
-    critic: QuadraticCritic
+    critic: QuadraticCritic | GatedCritic
     weights: NDArray[np.float64]
     bank: CriticBank
     network: NetworkTraining
@@ -36,7 +37,7 @@ class AdversarialTraining:
     @classmethod
     def started(
         cls,
-        critic: QuadraticCritic,
+        critic: QuadraticCritic | GatedCritic,
         bank: CriticBank,
         network: NetworkTraining,
         *,
@@ -81,17 +82,18 @@ class AdversarialTraining:
         Privacy: one step of the session; everything else is post-processing.
         """
         mixture = self.network.network.mixture().shares.T
-        length = self.critic.long_gradient(mixture, self.weights, share=_LONG, rng=rng)
+        length = self.critic.long_gradient(mixture, self.weights, share=LONG, rng=rng)
         answer = session.noisy_gradient([self.weights], self.critic.auxiliary(1 / length))
         real = answer.parts[0] * length
-        self.bank.add(self.weights, real, length**2 * (answer.stddev**2 + self._from_batches(session)))
+        drawn = variance_of_batches(session.plan, self.weights.size)
+        self.bank.add(self.weights, real, length**2 * (answer.stddev**2 + drawn))
         for _ in range(generator_steps):
             self.network.step(self.bank.loss, learning_rate)
         generated = self.bank.taught(self.network.network.shares(), self.weights)
         self.weights = next_critic(self.weights, real, generated, momentum=momentum)
         self.rounds += 1
 
-    def _from_batches(self, session: GradientSession) -> float:
-        """Return the variance that drawing a batch adds to an entry, for gradients of length 1."""
-        plan = session.plan
-        return (1 - plan.sampling_probability) / plan.expected_batch_size / self.weights.size
+
+def variance_of_batches(plan: TrainingPlan, entries: int) -> float:
+    """Return the variance that drawing a batch adds to each of so many entries of a gradient of length 1."""
+    return (1 - plan.sampling_probability) / plan.expected_batch_size / entries

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +15,9 @@ from dpsynth.curator.gradient_queries import TrainingPlan
 from dpsynth.errors import InvalidInput
 from dpsynth.generators.adversarial_training import AdversarialTraining
 from dpsynth.generators.fitted_model import FittedGraphicalModel
+from dpsynth.generators.gated_bank import GatedBank
+from dpsynth.generators.gated_critic import Gate, GatedCritic, drawn_gates
+from dpsynth.generators.gated_training import GatedTraining
 from dpsynth.generators.marginal_distance import MarginalDistance
 from dpsynth.generators.network_training import NetworkLoss, NetworkTraining
 from dpsynth.generators.noisy_tables import NoisyTables, require_taken
@@ -21,6 +26,15 @@ from dpsynth.generators.warm_start import Queries, measured, plan_within, share_
 
 _SHARE_OF_CRITICS = Fraction(7, 10)
 """By default, of the budget after the columns, where the budget sets delta aside for a training."""
+
+_GATES = 2
+"""By default, critics behind gates for each column, where noise leaves them something to say."""
+
+_MOST_GATES = 64
+"""Most critics behind gates, so that they cost no more than those without."""
+
+_LITTLE_NOISE = 0.004
+"""Length of the noise in a unit, in shares of all rows, up to which critics behind gates are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,7 @@ class DPCTGAN:
         adversarial_share: part of the rest that trains critics; what is left measures all pairs. None leaves it to the
             rule on the page of `dpctgan`.
         critics: how many, one noisy gradient each.
+        gates: after these, critics behind gates for each column. None leaves it to the rule on the page of `dpctgan`.
         units: of each critic.
         momentum: what a critic keeps of the one before it.
         generator_steps: after each critic, the network's steps down its loss.
@@ -51,6 +66,7 @@ class DPCTGAN:
     column_share: float = 0.15
     adversarial_share: float | None = None
     critics: int = 60
+    gates: int | None = None
     units: int = 16
     momentum: float = 0.0
     generator_steps: int = 6
@@ -69,6 +85,8 @@ class DPCTGAN:
         for name in ("components", "hidden", "critics", "units", "last_steps"):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name} must be at least 1")
+        if self.gates is not None and self.gates < 0:
+            raise InvalidInput(f"gates must be at least 0, not {self.gates}")
         if not 0 < self.column_share < 1:
             raise InvalidInput(f"column_share must be between 0 and 1, not {self.column_share}")
         if self.adversarial_share is not None and not 0 <= self.adversarial_share <= 1:
@@ -115,40 +133,69 @@ class DPCTGAN:
             rng=rng,
         )
         loss: NetworkLoss = distance
+        gates: list[Gate] = []
         if share and len(schema.columns) > 1:
-            plan = plan_within(left, tables, steps=self.critics, delta=event_delta)
-            loss = self._taught(curator, plan, tables, network, distance, rng=rng).loss
+            plan, gates = self._planned(left, tables, delta=event_delta, rng=rng)
+            loss = self._taught(curator, plan, gates, tables, network, distance, rng=rng).loss
         network.settle(loss, steps=self.last_steps, learning_rate=self.learning_rate, purpose="settle the network")
-        return tables.fitted(network.network.mixture(), self._provenance(share))
+        return tables.fitted(network.network.mixture(), self._provenance(share, -(-len(gates) // len(schema.columns))))
+
+    def _planned(
+        self, left: Fraction, tables: NoisyTables, *, delta: Decimal, rng: np.random.Generator
+    ) -> tuple[TrainingPlan, list[Gate]]:
+        """Return the training, and the gates of its last critics; the rule for them sees noise and schema only."""
+        columns, cells = len(tables.domain.sizes), sum(tables.domain.sizes)
+        most = min(_MOST_GATES, columns * (_GATES if self.gates is None else self.gates))
+        if self.gates is None:
+            plan = plan_within(left, tables, steps=self.critics, delta=delta)
+            noise = plan.stddev * math.sqrt(cells * (self.critics + most) / self.critics)
+            if columns < 3 or noise > _LITTLE_NOISE:
+                return plan, []
+        gates = drawn_gates(tables, -(-most // columns), rng)[:most]
+        return plan_within(left, tables, steps=self.critics + most, delta=delta), gates
 
     def _taught(
         self,
         curator: Queries,
         plan: TrainingPlan,
+        gates: list[Gate],
         tables: NoisyTables,
         network: NetworkTraining,
         distance: MarginalDistance,
         *,
         rng: np.random.Generator,
-    ) -> CriticBank:
-        """Return what critics were taught by noisy gradients, while they taught `network`."""
-        critic = QuadraticCritic.of(tables)
-        bank = CriticBank(distance, critic.centre, like=network.network.weights[0])
-        training = AdversarialTraining.started(critic, bank, network, units=self.units, rng=rng)
+    ) -> GatedBank:
+        """Return what critics were taught by noisy gradients, while they taught `network`; those behind gates last."""
+        plain = QuadraticCritic.of(tables)
+        critic, waiting = GatedCritic(plain) if gates else plain, iter(gates)
+        bank = GatedBank(CriticBank(distance, plain.centre, like=network.network.weights[0]), plain)
+        training = AdversarialTraining.started(critic, bank.plain, network, units=self.units, rng=rng)
+        last = GatedTraining(GatedCritic(plain), bank, network)
         first = [training.weights]
         with curator.training(
             plan, critic.loss, first, auxiliary=critic.auxiliary(1.0), purpose="train critics"
         ) as session:
             while session.steps_left:
-                training.play(
-                    session,
-                    generator_steps=self.generator_steps,
-                    learning_rate=self.learning_rate,
-                    momentum=self.momentum,
-                    rng=rng,
-                )
+                if training.rounds < self.critics:
+                    training.play(
+                        session,
+                        generator_steps=self.generator_steps,
+                        learning_rate=self.learning_rate,
+                        momentum=self.momentum,
+                        rng=rng,
+                    )
+                else:
+                    last.play(
+                        session,
+                        next(waiting),
+                        units=self.units,
+                        generator_steps=self.generator_steps,
+                        learning_rate=self.learning_rate,
+                        rng=rng,
+                    )
         return bank
 
-    def _provenance(self, share: Fraction) -> Mapping[str, str]:
+    def _provenance(self, share: Fraction, gates: int) -> Mapping[str, str]:
         kept = {field.name: str(getattr(self, field.name)) for field in fields(self)}
-        return {"generator": self.name, **kept, "adversarial_share": f"{float(share):g}"}
+        resolved = {"adversarial_share": f"{float(share):g}", "gates": str(gates)}
+        return {"generator": self.name, **kept, **resolved}

@@ -41,7 +41,7 @@ SMALL: dict[str, Any] = {
     "learning_rate": 1e-2,
 }
 ALONE = DPCTGAN(adversarial_share=1, **SMALL)
-BOTH = DPCTGAN(adversarial_share=0.5, **SMALL)
+BOTH = DPCTGAN(adversarial_share=0.5, gates=1, **SMALL)
 
 
 def curator(
@@ -113,6 +113,7 @@ def test_a_budget_that_is_too_large_is_refused_before_anything_is_charged() -> N
         ("components", 0),
         ("hidden", 0),
         ("critics", 0),
+        ("gates", -1),
         ("units", 0),
         ("last_steps", 0),
         ("column_share", 0.0),
