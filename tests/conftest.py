@@ -29,6 +29,15 @@ def _home_of_its_own() -> Iterator[None]:
 
 
 @pytest.fixture
+def deterministic_on_the_processor() -> Iterator[None]:
+    """Let PyTorch run on the processor, by algorithms that give the same bits every time: for replays."""
+    from tests.conformance.deterministic import deterministic
+
+    with deterministic():
+        yield
+
+
+@pytest.fixture
 def few_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the internal audit and its negative controls try two attacks: for tests of all else in a release."""
     from dpsynth.attacks.suite import attack_release

@@ -1,6 +1,7 @@
 """A process that has seen nothing but what it is sent: no row, and nothing that anybody kept of one.
 
-It is begun with the environment of before any test, and not by a fork. One process serves all calls of a test run.
+It is begun with the environment of before any test, and not by a fork. One process serves all calls of a test run, in
+deterministic mode on the processor.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from tests.conformance.deterministic import deterministic
 
 PROJECT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = dict(os.environ)
@@ -53,7 +56,8 @@ def serve() -> None:
     while (question := _message(from_it)) is not None:
         try:
             function, arguments = pickle.loads(question)
-            answer = pickle.dumps((False, function(*arguments)))
+            with deterministic():
+                answer = pickle.dumps((False, function(*arguments)))
         except Exception as fault:
             answer = pickle.dumps((True, fault))
         to_it.write(len(answer).to_bytes(8, "big") + answer)

@@ -196,6 +196,7 @@ def test_impossible_parameters_are_refused_by_name(parameter: str, value: Any) -
 # ------------------------------------------------------------------------------------------------------------- replay
 
 
+@pytest.mark.usefixtures("deterministic_on_the_processor")
 def test_replay_from_the_tape_without_data_gives_the_same_samples() -> None:
     recorder = Recorder(curator())  # type: ignore[arg-type]
     with_data = fitted(BOTH, recorder)
