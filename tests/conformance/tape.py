@@ -44,7 +44,6 @@ class Tape:
     """Everything that crossed the door in one fit, in order."""
 
     schema: Schema
-    mu_squared: Fraction = Fraction(0)
     event_delta: Decimal = Decimal(0)
     exchanges: list[Exchange] = field(default_factory=list)
 
@@ -74,7 +73,6 @@ class Recorder:
     @contextmanager
     def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
         with self._curator.within(budget, purpose=purpose) as session:
-            self.tape.mu_squared = session.mu_squared
             self.tape.exchanges.append(Exchange(("within", str(budget), purpose), session.mu_squared))
             yield _RecordedSession(session, self.tape)
 
@@ -206,8 +204,8 @@ class Player:
 
     @contextmanager
     def within(self, budget: PrivacyBudget, *, purpose: str) -> Iterator[MarginalSession]:
-        self.next(("within", str(budget), purpose))
-        yield _PlayedSession(self, self._tape.mu_squared)
+        mu_squared: Fraction = self.next(("within", str(budget), purpose))
+        yield _PlayedSession(self, mu_squared)
 
     @contextmanager
     def training(

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from dpsynth.accounting.budget import PrivacyBudget
+from dpsynth.accounting.budget import PrivacyBudget, exact_decimal
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.accounting.pld import PldAccountant
 from dpsynth.curator import Curator
@@ -60,6 +60,7 @@ dpsynth:
   public_rows: 2000
 """
 BUDGET = PrivacyBudget(1, "1e-6")
+ROOMY = PrivacyBudget(5, "1e-2")
 
 
 def schema() -> Schema:
@@ -105,12 +106,18 @@ def usual_fit(entry: GeneratorEntry) -> tuple[FittedSynthesizer, Curator, Ledger
 # ------------------------------------------------------------------------------------------------------------- replay
 
 
-def check_replay(make: Callable[[], Any], data: pd.DataFrame, *, replay: Callable[..., Any] = called_afresh) -> None:
+def check_replay(
+    make: Callable[[], Any],
+    data: pd.DataFrame,
+    *,
+    replay: Callable[..., Any] = called_afresh,
+    books: Ledger | None = None,
+) -> None:
     """Fit on a recording curator, then a fresh one on its tape with no data: the same requests, the same samples.
 
     The second fit is made in a process that never saw a row, so nothing that was kept anywhere of the first helps it.
     """
-    recorder = Recorder(curator(data))
+    recorder = Recorder(curator(data, books=books))
     with_data = make().fit(recorder, BUDGET, rng=np.random.default_rng(5))
     first = with_data.sample(200, rng=np.random.default_rng(6)).codes
     if not np.array_equal(first, replay(sampled_from_tape, make, recorder.tape)):
@@ -260,12 +267,72 @@ def test_replay_catches_generators_that_see_rows(cheat: Callable[[], Any]) -> No
 # ------------------------------------------------------------------------------------------------------------- budget
 
 
-def test_spends_at_most_its_budget_under_a_second_accountant(entry: GeneratorEntry) -> None:
-    _, opened, _ = usual_fit(entry)
+def spends_at_most_its_budget(opened: Curator) -> None:
     accountant = PldAccountant()
     for _, event in opened.charged:
         accountant.compose(event)
     assert 0.5 < accountant.get_epsilon(BUDGET.delta) <= 1.0 + 1e-5
+
+
+def test_spends_at_most_its_budget_under_a_second_accountant(entry: GeneratorEntry) -> None:
+    spends_at_most_its_budget(usual_fit(entry)[1])
+
+
+@dataclass
+class Looker:
+    """Asks an honest question before it fits within the delta that it is told."""
+
+    name: str = "looker"
+
+    def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
+        with curator.within(PrivacyBudget("0.1", budget.delta / 10), purpose="look") as session:
+            session.measure(("stage",), session.mu_squared)
+        left = budget.epsilon * Decimal("0.9")
+        return MWEM(rounds=2).fit(curator, PrivacyBudget(left, self.delta(curator, budget)), rng=rng)
+
+    def delta(self, curator: Any, budget: PrivacyBudget) -> Decimal:
+        return budget.delta * Decimal("0.9")
+
+
+class DeltaOfRows(Looker):
+    """Takes 1 / (n sqrt n) of the private number of rows, whatever delta it is told (SmartNoise, synthcity)."""
+
+    def delta(self, curator: Any, budget: PrivacyBudget) -> Decimal:
+        sealed = getattr(curator, "sealed_rows", None)
+        return self.of(len(unseal(sealed()).training[0]) if sealed is not None else curator.schema.public_rows)
+
+    def of(self, rows: int) -> Decimal:
+        return exact_decimal("delta", rows**-1.5)
+
+
+class DeltaOfPublicRows(DeltaOfRows):
+    """Takes that of the public number of rows, which replays, and is still not what it is told."""
+
+    def delta(self, curator: Any, budget: PrivacyBudget) -> Decimal:
+        return self.of(curator.schema.public_rows)
+
+
+def test_replay_catches_a_delta_that_is_made_of_the_number_of_rows() -> None:
+    for honest in (Looker, DeltaOfPublicRows):
+        check_replay(honest, table(300), books=ledger(ROOMY))
+    with pytest.raises(ReplayMismatch, match="was within and is now different"):
+        check_replay(DeltaOfRows, table(300), books=ledger(ROOMY))
+
+
+@pytest.mark.parametrize("cheat", [DeltaOfRows, DeltaOfPublicRows], ids=lambda cheat: cheat.__name__)
+def test_the_delta_that_a_generator_is_told_is_the_one_that_it_keeps_to(cheat: Callable[[], Any]) -> None:
+    """A ledger with room for more lets it pass, and the second accountant does not; one without refuses."""
+
+    def opened(make: Callable[[], Any], books: Ledger) -> Curator:
+        made = curator(table(300), books=books)
+        make().fit(made, BUDGET, rng=np.random.default_rng(0))
+        return made
+
+    spends_at_most_its_budget(opened(Looker, ledger(ROOMY)))
+    with pytest.raises(AssertionError):
+        spends_at_most_its_budget(opened(cheat, ledger(ROOMY)))
+    with pytest.raises(BudgetExceeded):
+        opened(cheat, ledger())
 
 
 def test_spends_nearly_all_of_its_allowance(entry: GeneratorEntry) -> None:

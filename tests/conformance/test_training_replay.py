@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.torch
 
 from numpy.typing import NDArray  # noqa: E402
 
-from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
+from dpsynth.accounting.budget import PrivacyBudget, exact_decimal  # noqa: E402
 from dpsynth.curator import Curator  # noqa: E402
 from dpsynth.curator._sealed import unseal  # noqa: E402
 from dpsynth.curator.gradient_queries import TrainingPlan  # noqa: E402
@@ -40,7 +40,7 @@ WIDTH = sum(SCHEMA.domain.sizes)
 
 def curator(seed: int) -> Curator:
     books = Ledger("sqlite://")
-    books.set_budget("clinic", PrivacyBudget(3, "1e-5"), unit="one row", event_delta="1e-6")
+    books.set_budget("clinic", PrivacyBudget(3, "1e-3"), unit="one row", event_delta="5e-4")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"smoker": rng.random(300) < 0.3, "stage": rng.choice(["none", "early", "late"], 300)})
     return Curator.open(frame, SCHEMA, ledger=books, noise=SeededNoise(seed))
@@ -62,11 +62,15 @@ class Logits:
         for place, (start, size) in enumerate(zip(starts, sizes, strict=True)):
             mask[place, start : start + size] = 1
         logits = np.zeros(WIDTH)
-        with curator.training(PLAN, self.loss, [logits], auxiliary=[mask], purpose="learn logits") as session:
+        plan = self.planned(curator)
+        with curator.training(plan, self.loss, [logits], auxiliary=[mask], purpose="learn logits") as session:
             while session.steps_left:
                 answer = session.noisy_gradient([logits], [mask])
                 logits = self.moved(logits - 0.8 * answer.parts[0], curator)
         return logits
+
+    def planned(self, curator: Any) -> TrainingPlan:
+        return PLAN
 
     def moved(self, logits: NDArray[np.float64], curator: Any) -> NDArray[np.float64]:
         return logits
@@ -128,6 +132,34 @@ class Peeker(Logits):
         if sealed is not None and unseal(sealed()).marginal(("smoker",))[0] > 10:
             return logits + 1e-6
         return logits
+
+
+@dataclass
+class Looker(Logits):
+    """Asks an honest question first, and plans with the delta that it is told."""
+
+    def planned(self, curator: Any) -> TrainingPlan:
+        with curator.within(PrivacyBudget("0.1", "1e-7"), purpose="look") as session:
+            session.measure(("smoker",), session.mu_squared)
+        return PLAN
+
+
+@dataclass
+class DeltaOfRows(Looker):
+    """Plans with delta 1 / (n sqrt n) of the private number of rows in its place (SmartNoise; synthcity too)."""
+
+    def planned(self, curator: Any) -> TrainingPlan:
+        told = super().planned(curator)
+        sealed = getattr(curator, "sealed_rows", None)
+        if sealed is None:
+            return told
+        return replace(told, delta=exact_decimal("delta", len(unseal(sealed()).training[0]) ** -1.5))
+
+
+def test_replay_catches_a_delta_that_is_made_of_the_number_of_rows() -> None:
+    check_replay(Looker)
+    with pytest.raises(ReplayMismatch, match="was training and is now different"):
+        check_replay(DeltaOfRows)
 
 
 @dataclass
