@@ -1,0 +1,211 @@
+"""The network of DP-CTGAN and the decoder of DP-TVAE see noisy answers only, inside their loops too; cheats are caught.
+
+Each cheat is what a public DP-GAN or DP-VAE does, planted where critics, or gradients of the evidence bound, teach the
+network. Where there are no rows, on the tape, it is honest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the neural extra")
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("deterministic_on_the_processor")]
+
+from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
+from dpsynth.curator import Curator, recorded_loss  # noqa: E402
+from dpsynth.curator._sealed import unseal  # noqa: E402
+from dpsynth.curator.gradient_queries import encoded_rows  # noqa: E402
+from dpsynth.generators import latent_encoder, quadratic_critic  # noqa: E402
+from dpsynth.generators.column_network import ColumnNetwork  # noqa: E402
+from dpsynth.generators.dpctgan import DPCTGAN  # noqa: E402
+from dpsynth.generators.dptvae import DPTVAE  # noqa: E402
+from dpsynth.generators.expected_counts import ExpectedCounts  # noqa: E402
+from dpsynth.generators.fitted_model import FittedGraphicalModel  # noqa: E402
+from dpsynth.generators.marginal_distance import MarginalDistance  # noqa: E402
+from dpsynth.generators.network_training import NetworkTraining  # noqa: E402
+from dpsynth.generators.quadratic_critic import CriticBank  # noqa: E402
+from dpsynth.ledger import Ledger  # noqa: E402
+from dpsynth.randomness import SeededNoise  # noqa: E402
+from dpsynth.schema.schema import Schema  # noqa: E402
+from tests.conformance.tape import Player, Recorder, ReplayMismatch  # noqa: E402
+
+SCHEMA = Schema.from_text("""
+name: clinic
+fields:
+  - {name: smoker, type: boolean}
+  - {name: stage, type: string, categories: [none, early, late]}
+  - {name: ward, type: string, categories: [a, b]}
+dpsynth: {unit: {kind: row}, public_rows: 400}
+""")
+WIDTH = sum(SCHEMA.domain.sizes)
+BUDGET = PrivacyBudget(3, "1e-5")
+TINY: dict[str, Any] = {"components": 12, "hidden": 8, "units": 3, "warm_steps": 2, "last_steps": 4}
+CRITICS = DPCTGAN(adversarial_share=1, critics=3, generator_steps=2, **TINY)
+BOUND = DPTVAE(training_share=1, rounds=3, decoder_steps=2, **TINY)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quickly() -> Iterator[None]:
+    """Let encoders look at few generated rows, and record the loss of each generator once: it holds no numbers."""
+    known: dict[object, Any] = {}
+    record = recorded_loss.record_loss
+
+    def record_once(loss: Any, *given: Any) -> Any:
+        kind = type(loss.__self__)
+        return known[kind] if kind in known else known.setdefault(kind, record(loss, *given))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latent_encoder, "_GENERATED", 100)
+        patch.setattr(recorded_loss, "record_loss", record_once)
+        yield
+
+
+def curator() -> Curator:
+    rng = np.random.default_rng(0)
+    smoker = rng.random(300) < 0.3
+    stage = np.where(smoker, rng.choice(["early", "late"], 300), "none")
+    table = pd.DataFrame({"smoker": smoker, "stage": stage, "ward": rng.choice(["a", "b"], 300)})
+    books = Ledger("sqlite://")
+    books.set_budget("clinic", PrivacyBudget(6, "1e-2"), unit="one row", event_delta="5e-3")
+    return Curator.open(table, SCHEMA, ledger=books, noise=SeededNoise(1))
+
+
+def fitted(generator: Any, opened: Any) -> FittedGraphicalModel:
+    made: FittedGraphicalModel = generator.fit(opened, BUDGET, rng=np.random.default_rng(5))
+    return made
+
+
+Cheat = Callable[[Any, pytest.MonkeyPatch], None]
+"""Of the curator and of what puts things in the place of others."""
+
+
+def check_replay(generator: Any, cheat: Cheat | None = None) -> None:
+    """Fit with rows in reach of `cheat`, and again from the tape: the same questions, and the same samples."""
+    recorder = Recorder(curator())  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        if cheat is not None:
+            cheat(recorder, patch)
+        with_rows = fitted(generator, recorder)
+    player = Player(recorder.tape)
+    without = fitted(generator, player)
+    if not player.finished:
+        raise ReplayMismatch("fewer questions were asked without the data")
+    codes = [model.sample(300, rng=np.random.default_rng(6)).codes for model in (with_rows, without)]
+    if not np.array_equal(*codes):
+        raise ReplayMismatch("the samples differ although all answers were the same")
+
+
+def real_rows(curator: Any) -> Any:
+    """Return the rows as one-hot codes."""
+    codes = np.stack(unseal(curator.sealed_rows()).training, axis=1)
+    rows = encoded_rows(codes, SCHEMA.domain)
+    assert rows.shape == (300, WIDTH)
+    return rows
+
+
+def real_targets(curator: Any, patch: pytest.MonkeyPatch) -> None:
+    """Real rows are targets of the network's loss, wherever it learns (synthcity's PATE-GAN and DP-GAN)."""
+    step = NetworkTraining.step
+
+    def with_targets(training: NetworkTraining, loss: Any, learning_rate: float) -> None:
+        def likely(shares: Any) -> Any:
+            if isinstance(loss, MarginalDistance):  # the network is being warmed
+                return loss(shares)
+            targets = torch.from_numpy(real_rows(curator)[: len(shares)]).to(shares)
+            return loss(shares) - 1e-3 * (targets * torch.log(shares + 1e-9)).sum()
+
+        step(training, likely, learning_rate)
+
+    patch.setattr(NetworkTraining, "step", with_targets)
+
+
+def real_conditions(curator: Any, patch: pytest.MonkeyPatch) -> None:
+    """Conditions, which inputs are beside noise, are drawn from real rows (CTGAN's `sample_original_condvec`)."""
+    started = ColumnNetwork.started
+
+    def drawn_from_rows(*given: Any, **named: Any) -> ColumnNetwork:
+        made = started(*given, **named)
+        inputs = made.arrays[0].copy()
+        inputs[:, -WIDTH:] *= real_rows(curator)[: len(inputs)]  # a condition that the row does not meet is left out
+        return ColumnNetwork(made.domain, inputs, made.arrays[1:])
+
+    patch.setattr(ColumnNetwork, "started", drawn_from_rows)
+
+
+def real_frequencies(curator: Any, patch: pytest.MonkeyPatch) -> None:
+    """Training-by-sampling with the exact counts of categories (SmartNoise's and synthcity's samplers)."""
+    started = ColumnNetwork.started
+
+    def with_counts(domain: Any, column_shares: Any, **named: Any) -> ColumnNetwork:
+        del column_shares
+        return started(domain, real_rows(curator).mean(axis=0), **named)
+
+    patch.setattr(ColumnNetwork, "started", with_counts)
+
+
+def real_rows_for_generated_ones(curator: Any, patch: pytest.MonkeyPatch) -> None:
+    """Where rows are generated, to see how long gradients are and where they point, real rows are taken."""
+
+    def sampled(shares: Any, *given: Any) -> Any:
+        del given
+        return real_rows(curator)[: len(shares)]
+
+    for module in (quadratic_critic, latent_encoder):
+        patch.setattr(module, "sampled_rows", sampled)
+
+
+def without_noise(curator: Any, patch: pytest.MonkeyPatch) -> None:
+    """Noisy gradients are paid for, and the network learns from real rows as they are (SmartNoise's PATE-CTGAN)."""
+    add_critic, add_counts = CriticBank.add, ExpectedCounts.add
+
+    def exact_critic(bank: CriticBank, weights: Any, gradient: Any, variance: float) -> None:
+        del gradient
+        rows = real_rows(curator)
+        centred = rows - rows.mean(axis=0)
+        add_critic(bank, weights, centred.T @ (centred @ weights) / len(rows), variance)
+
+    def exact_counts(counts: ExpectedCounts, chances: Any, **named: Any) -> None:
+        rows = real_rows(curator)
+        posterior = latent_encoder.posteriors(rows, np.maximum(chances * len(chances), 1e-9))
+        add_counts(counts, posterior.T @ rows / len(rows), **named)
+
+    patch.setattr(CriticBank, "add", exact_critic)
+    patch.setattr(ExpectedCounts, "add", exact_counts)
+
+
+def stopped_by_real_rows(curator: Any, patch: pytest.MonkeyPatch) -> None:
+    """Training ends where a score on real rows is good enough (synthcity's early stopping and choice of a model)."""
+    settle = NetworkTraining.settle
+
+    def until_good(training: NetworkTraining, loss: Any, *, steps: int, **named: Any) -> None:
+        apart = real_rows(curator).mean(axis=0) - training.network.shares().detach().mean(dim=0).numpy()
+        settle(training, loss, steps=steps if np.abs(apart).max() > 0.9 else steps - 1, **named)
+
+    patch.setattr(NetworkTraining, "settle", until_good)
+
+
+@pytest.mark.parametrize("generator", [CRITICS, BOUND], ids=["dpctgan", "dptvae"])
+def test_replay_without_data_gives_the_same_samples(generator: Any) -> None:
+    check_replay(generator)
+
+
+CHEATS = [
+    real_targets,
+    real_conditions,
+    real_frequencies,
+    real_rows_for_generated_ones,
+    without_noise,
+    stopped_by_real_rows,
+]
+
+
+@pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.__name__)
+@pytest.mark.parametrize("generator", [CRITICS, BOUND], ids=["dpctgan", "dptvae"])
+def test_replay_catches_a_network_that_sees_more(generator: Any, cheat: Cheat) -> None:
+    with pytest.raises(ReplayMismatch):
+        check_replay(generator, cheat)
