@@ -7,7 +7,6 @@ first and cleaned of canaries second; `CanaryPlan.judge` does both, so the order
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.attacks import canaries as instrument
 from dpsynth.attacks.records import Records
+from dpsynth.certification.canary_count import most_canaries, units_for
 from dpsynth.certification.canary_evidence import CanaryCounts, CanaryEvidence, no_evidence, weigh
 from dpsynth.certification.obeying_rows import obeying_combinations, obeying_rows
 from dpsynth.certification.policy import Policy
@@ -144,7 +144,7 @@ def planned_canaries(schema: Schema, policy: Policy) -> tuple[int, str]:
 
 
 def _count(schema: Schema, policy: Policy) -> int:
-    return min(policy.canaries, math.floor(policy.canary_share * (schema.public_rows or 0)))
+    return most_canaries(schema.public_rows or 0, policy)
 
 
 def _threshold(schema: Schema, policy: Policy, rng: np.random.Generator) -> float:
@@ -170,7 +170,7 @@ def _why_none(schema: Schema, policy: Policy) -> str:
             "No canaries: the schema does not declare about how many units the table holds (public_rows), "
             "so the number of planted rows cannot be kept small."
         )
-    needed = math.ceil(2 / policy.canary_share)
+    needed = units_for(1, policy)
     if schema.public_rows < needed:
         return (
             f"No canaries: about {schema.public_rows} units are declared, and at least {needed} are needed "

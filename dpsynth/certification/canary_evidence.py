@@ -10,6 +10,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.attacks.bounds import Interval, clopper_pearson, difference_of_proportions
 from dpsynth.attacks.one_run import one_run_epsilon_lower, one_run_p_value
 from dpsynth.attacks.significance import fisher_one_sided
+from dpsynth.certification.canary_count import units_for
 from dpsynth.certification.policy import Policy, Verdict
 
 _LUCKIEST_SHARE = 0.65
@@ -210,7 +211,7 @@ def decisive_number(counts: CanaryCounts, policy: Policy) -> str:
     while 2 * half <= _MOST_CANARIES:
         trial = CanaryCounts(2 * half, half, round(included_rate * half), round(excluded_rate * half))
         if _excess(trial, policy).upper <= policy.canary_tolerance or _gives_away(trial, policy):
-            units = math.ceil(2 * half / policy.canary_share)
+            units = units_for(2 * half, policy)
             return (
                 f"At the rates seen so far about {2 * half:,} canaries would decide it. That takes a table of about "
                 f"{units:,} declared units, and a policy that aims for so many (this one: {policy.canaries})."

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import GdpEvent
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.certification.canaries import planned_canaries
+from dpsynth.certification.canary_count import units_for
 from dpsynth.certification.canary_evidence import bound_without_hits
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.facts import Attempt, attempts_among, configuration_of
@@ -180,7 +180,7 @@ def _unaudited(generator: str, policy: Policy) -> tuple[str, ...]:
 
 
 def _units_for_canaries(schema: Schema, policy: Policy) -> str:
-    units = math.ceil(_canaries_needed(policy) / policy.canary_share)
+    units = units_for(_canaries_needed(policy), policy)
     return f"{schema.public_rows:,} units are declared, and about {units:,} are needed before a release can pass"
 
 

@@ -84,7 +84,7 @@ class Policy:
         max_epsilon: largest epsilon that may be claimed.
         max_delta: largest delta that may be claimed; it must also be below one over the declared number of units.
         canaries: number of canaries that is aimed for.
-        canary_share: most canaries per declared unit; every second one is included, on average.
+        canary_share: most canaries per declared unit; those that coins include stay within half of it.
         canary_cells: fewest combinations of ordinary values for canaries to be told from people.
         canary_chance: how often a table of uniform rows may come so near to a row that it counts as recognised.
         canary_tolerance: largest share of included canaries that the release may give away beyond chance.

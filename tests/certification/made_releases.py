@@ -34,7 +34,7 @@ CLAIM = PrivacyBudget("1", "1e-6")
 POLICY = default_policy()
 ISSUED = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 SOFTWARE = {"dpsynth": "0.1.0", "python": "3.11"}
-UNITS = 40_000
+UNITS = 50_000
 
 _TEXT = """
 name: survey
