@@ -105,23 +105,31 @@ def table_of_limits(record: Mapping[str, Any]) -> str:
     lines += [
         f"| {one['epsilon']} | {one['what']} | {one['rows']:,} | {one['cells']:,} | {one['tvd2']:.4f} | "
         f"{one['tvd3']:.4f} | {one['auc']:.4f} |"
-        for one in record["limits"]
+        for run in record["runs"]
+        for one in run["limits"]
     ]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Print the table, and record it where asked to."""
+    """Print the table; record each epsilon as soon as it is done, in place of what was recorded of it before."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epsilons", nargs="+", default=["0.1", "1", "10"])
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    known, start, table = surroundings(), time.process_time(), adult_coded()
-    found = [one for epsilon in asked.epsilons for one in limits_at(epsilon, table)]
-    record = {"source": source_version(), **known, "cpu_seconds": round(time.process_time() - start), "limits": found}
-    sys.stdout.write(table_of_limits(record))
-    if asked.json:
-        asked.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    table, runs = adult_coded(), list[dict[str, Any]]()
+    if asked.json and asked.json.exists():
+        runs = json.loads(asked.json.read_text(encoding="utf-8"))["runs"]
+    for epsilon in asked.epsilons:
+        known, start = {"source": source_version(), **surroundings()}, time.process_time()
+        found = limits_at(epsilon, table)
+        spent = round(time.process_time() - start)
+        others = [run for run in runs if run["epsilon"] != epsilon]
+        run = {"epsilon": epsilon, **known, "cpu_seconds": spent, "limits": found}
+        runs = sorted([*others, run], key=lambda run: float(run["epsilon"]))
+        if asked.json:
+            asked.json.write_text(json.dumps({"runs": runs}, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(table_of_limits({"runs": runs}))
 
 
 if __name__ == "__main__":
