@@ -12,7 +12,7 @@ from benchmarks.comparison import Asked, compare
 from benchmarks.peers.environments import default_folder
 from benchmarks.process import Limits
 from benchmarks.record import RESULTS, Record
-from benchmarks.report import table_of, write_page
+from benchmarks.report import table_of, write_pages
 from benchmarks.systems import systems
 from benchmarks.tables.registry import TABLES
 
@@ -35,7 +35,7 @@ def arguments() -> argparse.ArgumentParser:
     run.add_argument("--again", action="store_true", help="run also what is recorded, and replace it")
     run.add_argument("--smoke", action="store_true", help="one run of each own system on a tiny table, not recorded")
     run.add_argument("--results", type=Path, default=RESULTS, help="the folder of recorded runs")
-    report = commands.add_parser("report", help="rewrite the tables in docs/benchmarks.md from the recorded runs")
+    report = commands.add_parser("report", help="rewrite the tables in the documentation from the recorded runs")
     report.add_argument("--results", type=Path, default=RESULTS, help="the folder of recorded runs")
     return parser
 
@@ -47,7 +47,7 @@ def main() -> None:
     given = arguments().parse_args()
     record = Record(given.results)
     if given.command == "report":
-        write_page(record)
+        write_pages(record)
         return
     limits = Limits(given.cpu_limit, given.limit, given.memory_limit)
     asked = Asked(given.data, given.systems, given.epsilons, given.seeds, given.peers, limits, again=given.again)

@@ -1,4 +1,8 @@
-"""The recorded runs as Markdown tables, on the screen and in the documentation."""
+"""The recorded runs as Markdown tables, on the screen and in the documentation.
+
+A page marks each of its tables with a comment that names it: `<!-- table adult-deep -->` for all systems on one table,
+`<!-- table adult-deep: pategan mixture -->` for some of them, `<!-- bars -->` and so on for others.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bars import bars_of
+from benchmarks.deep_peers import deep_peers_of
+from benchmarks.evidence import evidence_of
 from benchmarks.provenance import provenance_of
 from benchmarks.record import Record, Run, newest
 from benchmarks.systems import System, systems
@@ -17,6 +23,12 @@ from benchmarks.tables.base import PROJECT
 from benchmarks.tables.registry import TABLES
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
+PAGES = (
+    PAGE,
+    *(PROJECT / "docs" / "generators" / f"{name}.md" for name in ("auto", "pategan")),
+)
+"""Every page with tables that `report` writes."""
+
 COSTS = ("cpu_seconds", "process_cpu_seconds", "peak_mb")
 NAMES = {
     "k_marginal": "k-marginal",
@@ -32,13 +44,26 @@ _WRITTEN: dict[str, Callable[[float], str]] = {
     "violations": "{:.1f}".format,
     "sample_seconds": "{:.1f}".format,
 }
-_MARKED = re.compile(r"(<!-- (table [\w-]+|bars|provenance) -->\n).*?(<!-- end -->)", re.DOTALL)
+_OTHERS: dict[str, Callable[[Record], str]] = {
+    "bars": bars_of,
+    "provenance": provenance_of,
+    "evidence": evidence_of,
+    "deep-peers": deep_peers_of,
+}
+_MARKED = re.compile(rf"(<!-- (table [\w-]+(?:: [\w -]+)?|{'|'.join(_OTHERS)}) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def table_of(name: str, record: Record) -> str:
-    """Return what is recorded on one table: means over seeds, one line per epsilon and system."""
+def table_of(name: str, record: Record, shown_systems: Sequence[str] = ()) -> str:
+    """Return what is recorded on one table: means over seeds, one line per epsilon and system.
+
+    Args:
+        name: the table.
+        record: the recorded runs.
+        shown_systems: the systems that are shown; all of them if empty.
+    """
     entry, known = TABLES[name], systems()
-    groups = _groups(record.runs(name), list(known))
+    shown_runs = [run for run in record.runs(name) if not shown_systems or run.system in shown_systems]
+    groups = _groups(shown_runs, list(known))
     if not groups:
         return "Nothing is recorded yet.\n"
     shown = [NAMES.get(figure, figure) for figure in (*entry.figures, *COSTS)]
@@ -58,17 +83,20 @@ def written_page(text: str, record: Record) -> str:
     """Return the text of the page with every marked table made anew."""
 
     def made(found: re.Match[str]) -> str:
-        others = {"bars": bars_of, "provenance": provenance_of}
-        name = found[2].removeprefix("table ")
-        content = others[name](record) if name in others else table_of(name, record)
+        if found[2] in _OTHERS:
+            content = _OTHERS[found[2]](record)
+        else:
+            name, _, chosen = found[2].removeprefix("table ").partition(": ")
+            content = table_of(name, record, chosen.split())
         return f"{found[1]}\n{content}\n{found[3]}"
 
     return _MARKED.sub(made, text)
 
 
-def write_page(record: Record, page: Path = PAGE) -> None:
-    """Rewrite the marked tables of the page."""
-    page.write_text(written_page(page.read_text(encoding="utf-8"), record), encoding="utf-8")
+def write_pages(record: Record, pages: Iterable[Path] = PAGES) -> None:
+    """Rewrite the marked tables of the pages."""
+    for page in pages:
+        page.write_text(written_page(page.read_text(encoding="utf-8"), record), encoding="utf-8")
 
 
 def _groups(runs: Iterable[Run], order: Sequence[str]) -> dict[tuple[str, str], list[Run]]:

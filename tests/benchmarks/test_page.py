@@ -11,12 +11,14 @@ import pytest
 from benchmarks.bars import BARS, Bar, bars_of
 from benchmarks.provenance import provenance_of
 from benchmarks.record import RESULTS, Record, Run
-from benchmarks.report import PAGE, written_page
+from benchmarks.report import PAGE, PAGES, written_page
 from benchmarks.tables.registry import TABLES
 
 
-def test_the_page_shows_the_recorded_runs() -> None:
-    text = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_page_shows_the_recorded_runs(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "<!-- end -->" in text
     assert written_page(text, Record()) == text, "run `python -m benchmarks report`"
 
 
