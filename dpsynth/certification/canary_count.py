@@ -25,7 +25,7 @@ def most_canaries(units: int, policy: Policy) -> int:
     """
     limit = _limit(units, policy)
     counts = np.arange(limit + 1, 2 * limit + 1)
-    kept = np.count_nonzero(bdtrc(limit, counts, 0.5) <= _TOO_MANY)
+    kept = int(np.count_nonzero(bdtrc(limit, counts, 0.5) <= _TOO_MANY))
     return min(policy.canaries, limit + kept)
 
 
@@ -37,7 +37,7 @@ def units_for(canaries: int, policy: Policy) -> int:
         policy: their share.
     """
     limits = np.arange(canaries)
-    short = np.count_nonzero(bdtrc(limits, canaries, 0.5) > _TOO_MANY)
+    short = int(np.count_nonzero(bdtrc(limits, canaries, 0.5) > _TOO_MANY))
     return math.ceil(2 * short / policy.canary_share)
 
 
