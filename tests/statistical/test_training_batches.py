@@ -6,6 +6,7 @@ False alarms: each decision of correct software fails with probability `SIGNIFIC
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from scipy import stats
 from dpsynth.accounting.events import DpEvent
 from dpsynth.curator.clipping import LATTICE
 from dpsynth.curator.gate import Gate
-from dpsynth.curator.gradients import UnitBatches, gaussian_for
+from dpsynth.curator.gradients import Training, UnitBatches, gaussian_for
 from dpsynth.randomness import NoiseSource, uniform_words
 from tests.curator.training_room import DOMAIN, LEVELS, flat, plan, rows, training
 from tests.statistical.goodness_of_fit import Ints, chi_square_p
@@ -53,9 +54,15 @@ def p_of_overlaps(batches: list[NDArray[np.intp]]) -> float:
     return float(2 * stats.norm.sf(abs(np.mean(shared) - mean) * np.sqrt(pairs / (mean * (1 - RATE**2)))))
 
 
+def p_of_repeats(batches: list[NDArray[np.intp]]) -> float:
+    """Return 0 if anybody is in a batch more than once, which doubles what one unit does to a sum, and 1 if not."""
+    places = np.concatenate([step * UNITS + batch for step, batch in enumerate(batches)])
+    return float(len(np.unique(places)) == len(places))
+
+
 def p_values(draw: Draw) -> list[float]:
     batches = [draw(step) for step in range(STEPS)]
-    return [p_of_sizes(batches), p_of_units(batches), p_of_overlaps(batches)]
+    return [p_of_sizes(batches), p_of_units(batches), p_of_overlaps(batches), p_of_repeats(batches)]
 
 
 def test_batches_are_poisson() -> None:
@@ -115,7 +122,44 @@ def another_rate() -> Draw:
     return lambda step: batches.drawn(noise, 1.04 * RATE)
 
 
-@pytest.mark.parametrize("planted", [shuffled, fixed_size, truncated, reused, never_empty, another_rate])
+def by_category() -> Draw:
+    """A category for each place in the batch, then somebody who has it: those who have a rare one come more often."""
+    rng, fair = np.random.default_rng(0), poisson()
+
+    def draw(step: int) -> NDArray[np.intp]:
+        places = len(fair(step))
+        rare = int(rng.binomial(places, 0.5))  # one unit in three has the rare category, and half of the places
+        return np.r_[rng.permutation(UNITS // 3)[:rare], UNITS // 3 + rng.permutation(UNITS * 2 // 3)[: places - rare]]
+
+    return draw
+
+
+def with_replacement() -> Draw:
+    """Anybody for each place in the batch, those who are in already too (CTGAN's sampler, and all that use it)."""
+    rng, fair = np.random.default_rng(0), poisson()
+    return lambda step: rng.integers(0, UNITS, len(fair(step)))
+
+
+def one_twice() -> Draw:
+    """A single batch in thousands holds somebody twice."""
+    fair = poisson()
+    return lambda step: np.r_[fair(step), 7, 7] if step == 77 else fair(step)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        shuffled,
+        fixed_size,
+        truncated,
+        reused,
+        never_empty,
+        another_rate,
+        by_category,
+        with_replacement,
+        one_twice,
+    ],
+)
 def test_other_batches_are_seen(planted: Callable[[], Draw]) -> None:
     assert min(p_values(planted())) < SIGNIFICANCE
 
@@ -133,14 +177,33 @@ class Uncounted:
         pass
 
 
-def residuals(made_for: float) -> Ints:
+def other_width(factor: float) -> type[Training]:
+    """Return a training that adds noise of `factor` times the width that it was planned and is paid with."""
+
+    class OtherWidth(Training):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self._mechanism = gaussian_for(factor * self.plan.noise_multiplier)
+            self._gate = Gate(Uncounted(), self._noise)
+
+    return OtherWidth
+
+
+def adds_planned_noise(kind: type[Training]) -> None:
+    """A training has the mechanism of its plan, unchanged, behind a gate that counts its steps."""
+    given = plan(noise_multiplier=MULTIPLIER, steps=1)
+    session = training(rows([0]), np.zeros((LEVELS, SIZE)), given, kind=kind)
+    assert session._mechanism == gaussian_for(MULTIPLIER)
+    session.noisy_gradient([])
+    assert session.steps_left == 0
+
+
+def residuals(kind: type[Training]) -> Ints:
     """Return answers minus what they would be without noise, in clipping norms, as a recorder would know them."""
     table = np.zeros((LEVELS, SIZE))
     table[0, :2] = [3.0, -4.0]
     given = plan(noise_multiplier=MULTIPLIER, steps=ANSWERS)
-    session = training(rows([0] * 7), table, given, noise=seeded_noise(73))
-    session._mechanism = gaussian_for(made_for)
-    session._gate = Gate(Uncounted(), session._noise)
+    session = training(rows([0] * 7), table, given, noise=seeded_noise(73), kind=kind)
     answers = np.stack([flat(session.noisy_gradient([]).parts) for _ in range(ANSWERS)])
     exact = np.zeros(SIZE)
     exact[:2] = np.trunc([0.6 * LATTICE, -0.8 * LATTICE]) / LATTICE * 7
@@ -156,14 +219,18 @@ def multiplier_of(found: NDArray[np.float64]) -> tuple[float, float]:
 
 def test_residuals_pin_the_noise_multiplier_within_four_percent() -> None:
     # Of 20,000 residuals the standard error is 0.5 %: an alarm at 4 % is eight of them.
-    shown, p_value = multiplier_of(residuals(MULTIPLIER))
+    adds_planned_noise(Training)
+    shown, p_value = multiplier_of(residuals(Training))
     assert p_value > SIGNIFICANCE
     assert abs(shown / MULTIPLIER - 1) < PINNED
 
 
 @pytest.mark.parametrize("factor", [0.92, 1.08])
 def test_noise_of_another_width_is_seen(factor: float) -> None:
-    shown, p_value = multiplier_of(residuals(factor * MULTIPLIER))
+    planted = other_width(factor)
+    with pytest.raises(AssertionError):
+        adds_planned_noise(planted)
+    shown, p_value = multiplier_of(residuals(planted))
     assert p_value < SIGNIFICANCE
     assert abs(shown / MULTIPLIER - 1) > PINNED
 
