@@ -84,6 +84,75 @@ def test_sums_are_divided_by_the_expected_batch_size() -> None:
         moves_the_answer_by_at_most_its_share(Realised)
 
 
+class TwiceInABatch(UnitBatches):
+    """Draws with replacement: somebody is in a batch twice."""
+
+    def drawn(self, noise: NoiseSource, probability: float) -> NDArray[np.intp]:
+        fair = super().drawn(noise, probability)
+        return np.sort(np.r_[fair, fair[-1:]])
+
+
+class WithReplacement(Training):
+    def __init__(self, data: Private[PrivateRows], *given: object, **named: object) -> None:
+        super().__init__(data, *given, **named)  # type: ignore[arg-type]
+        self._batches = Private(TwiceInABatch(unseal(data), DOMAIN))
+
+
+def test_nobody_is_in_a_batch_twice() -> None:
+    with pytest.raises(AssertionError):
+        moves_the_answer_by_at_most_its_share(WithReplacement)
+
+
+# ------------------------------------------------------------------------------------------------- rows never meet
+
+
+def one_row_more_is_one_gradient_more(made: Callable[[Floats], Table]) -> None:
+    """Whoever comes along adds a gradient of their own, and changes nobody else's: sums differ by one clipping norm."""
+    gradients = np.random.default_rng(3).normal(size=(LEVELS, SIZE)) * 5
+    for others in ([], [0], [0, 1, 2], [4, 4, 1, 0, 3], [5] * 10):
+        sums = [
+            flat(training(rows(kinds), made(gradients), plan(), silent=True).noisy_gradient([]).parts) * 10
+            for kinds in (others, [*others, 7])
+        ]
+        assert np.linalg.norm(sums[1] - sums[0]) <= 2.0 * (1 + 1e-6)
+
+
+class Packs(Table):
+    """CTGAN's `pac`: the critic judges rows in packs, and the gradient of a row is that of its pack."""
+
+    def of_rows(self, parameters: object, rows: Floats, auxiliary: object) -> tuple[OuterProducts, ...]:
+        lines = self.gradients[rows.argmax(axis=1)]
+        packs = [lines[start : start + 3].mean(axis=0) for start in range(0, len(lines), 3)]
+        return (OuterProducts.of_vectors(np.repeat(packs, 3, axis=0)[: len(lines)].reshape(-1, self.size)),)
+
+
+class Interpolates(Table):
+    """A gradient penalty on interpolates of real rows: the gradient of a row holds that of the row beside it."""
+
+    def of_rows(self, parameters: object, rows: Floats, auxiliary: object) -> tuple[OuterProducts, ...]:
+        lines = self.gradients[rows.argmax(axis=1)]
+        return (OuterProducts.of_vectors(0.5 * lines + 0.5 * np.roll(lines, 1, axis=0)),)
+
+
+class BatchNorm(Table):
+    """What is usual is the mean of the batch."""
+
+    def of_rows(self, parameters: object, rows: Floats, auxiliary: object) -> tuple[OuterProducts, ...]:
+        lines = self.gradients[rows.argmax(axis=1)]
+        usual = lines.mean(axis=0) if len(lines) else 0.0
+        return (OuterProducts.of_vectors(lines - usual),)
+
+
+def test_a_row_has_a_gradient_of_its_own() -> None:
+    one_row_more_is_one_gradient_more(Table)
+
+
+@pytest.mark.parametrize("planted", [Packs, Interpolates, BatchNorm])
+def test_gradients_in_which_rows_meet_are_caught(planted: Callable[[Floats], Table]) -> None:
+    with pytest.raises(AssertionError):
+        one_row_more_is_one_gradient_more(planted)
+
+
 def test_an_empty_batch_and_an_empty_table_are_answered_with_noise_and_counted() -> None:
     for data in (rows([]), rows([0] * 3)):
         session = training(data, KINDS, plan(sampling_probability=1e-12, steps=2))
