@@ -189,6 +189,53 @@ def test_a_cut_ledger_is_refused(folder: Path, key: SigningKey) -> None:
     assert {"ledger", "charges"} <= failed(verification)
 
 
+def test_every_forgery_is_refused_with_a_reason_of_its_own(
+    released: Path, key: SigningKey, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = honest_release(rows=399).write(tmp_path / "other", key)
+    stranger = load_or_create_key(tmp_path_factory.mktemp("stranger") / "key.pem")
+
+    def forged(name: str) -> Path:
+        return Path(shutil.copytree(released, tmp_path / name))
+
+    def edit(content: dict) -> None:
+        content["claim"]["epsilon"] = "0.5"
+
+    def replayed(folder: Path) -> Path:
+        for name in (layout.CERTIFICATE, layout.ENVELOPE):
+            shutil.copy(other / name, folder / name)
+        return folder
+
+    def swapped(folder: Path) -> Path:
+        shutil.copy(other / "synthetic.csv", folder / "synthetic.csv")
+        return resigned(folder, key)
+
+    def cut(folder: Path) -> Path:
+        path = folder / layout.LEDGER
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+        return resigned(folder, key)
+
+    published = tmp_path / "published.pem"
+    published.write_bytes(stranger.public_pem)
+    said = {
+        "edited certificate": verify_release(edited(forged("edited"), key, edit)).problems,
+        "swapped table": verify_release(swapped(forged("swapped"))).problems,
+        "older certificate": verify_release(replayed(forged("replayed"))).problems,
+        "wrong key": verify_release(forged("wrong"), public_key=published).problems,
+        "cut ledger": verify_release(cut(forged("cut"))).problems,
+    }
+    reasons = {
+        "edited certificate": "certificate: it states another",
+        "swapped table": "table: synthetic.csv is not the table that the certificate is about",
+        "older certificate": "another version of",
+        "wrong key": "not one of the key that you trust",
+        "cut ledger": "ledger: ",
+    }
+    for forgery, problems in said.items():
+        assert any(reasons[forgery] in problem for problem in problems), problems
+    assert len({frozenset(problems) for problems in said.values()}) == len(said)
+
+
 @pytest.mark.parametrize("content", [b"", b"{}\n", b"null\n", b"not json\n", b'{"index": 1}\n', b"[" * 100_000 + b"\n"])
 def test_a_ledger_of_another_form_is_refused(folder: Path, key: SigningKey, content: bytes) -> None:
     (folder / layout.LEDGER).write_bytes(content)
