@@ -18,6 +18,7 @@ from dpsynth.certification.implementation_audits import AuditResult
 from privacy_audits.one_run.campaign import EACH
 from privacy_audits.one_run.pipeline import OneRun
 from privacy_audits.primitives.campaign import refuted
+from privacy_audits.worst_case_game.campaign import problems as judged
 
 FOLDER = Path(__file__).parent
 REGISTER = Path(str(resources.files("dpsynth.certification").joinpath("implementation_audits.json")))
@@ -53,7 +54,7 @@ def _played() -> Iterator[AuditResult]:
             continue
         record = AuditRecord.from_json(content["counts"])
         for layer, about in _LAYERS.items():
-            problems = [problem for problem in record.problems if ("noise" in problem) == (about == "noise")]
+            problems = [problem for problem in judged(record) if ("noise" in problem) == (about == "noise")]
             yield AuditResult(
                 id=f"{record.audit_id}-{layer}",
                 campaign="worst_case_game",

@@ -101,15 +101,22 @@ class AuditRecord:
     def _claimed(self) -> Fraction:
         return mu_squared_from_budget(PrivacyBudget(Decimal(self.epsilon), Decimal(self.delta)))
 
-    @property
-    def significance(self) -> float:
-        """Of each single test, so that all together keep `CAMPAIGN_SIGNIFICANCE`."""
-        return CAMPAIGN_SIGNIFICANCE / (4 * max(len(self.games), 1))
+    def problems_among(self, generators: int) -> tuple[str, ...]:
+        """Return what the audit found where it is one of so many that share the false alarms of one campaign.
+
+        Args:
+            generators: how many generators the campaign plays; each game of each of them is judged by four tests.
+        """
+        each = self._significance(generators)
+        return tuple(sentence for game in self.games for sentence in self._problems_of(game, each))
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What the audit found, in sentences; none for an honest implementation, but for the stated chance."""
-        return tuple(sentence for game in self.games for sentence in self._problems_of(game))
+        """What the audit found, in sentences; none for an honest implementation, but for the stated chance.
+
+        This is the verdict of an audit of one generator alone; see `problems_among`.
+        """
+        return self.problems_among(1)
 
     @property
     def passed(self) -> bool:
@@ -119,28 +126,36 @@ class AuditRecord:
     @property
     def refutable_mu(self) -> float:
         """The smallest true mu that the longest game refutes with probability 90 %, by a perfect statistic."""
-        pairs = max((game.white_box.pairs for game in self.games), default=0)
-        needed = next((n for n in range(pairs // 2, pairs + 1) if self._refuted(PairedRuns(pairs, n))), None)
+        return self.refutable_mu_among(1)
+
+    def refutable_mu_among(self, generators: int) -> float:
+        """Return the same for the verdict of a campaign that plays so many generators."""
+        pairs, each = max((game.white_box.pairs for game in self.games), default=0), self._significance(generators)
+        needed = next((n for n in range(pairs // 2, pairs + 1) if self._refuted(PairedRuns(pairs, n), each)), None)
         if not pairs or needed is None:
             return math.inf
         share = float(scipy.special.bdtri(needed - 1, pairs, 1 - _POWER)) if needed > 0 else 0.0
         return math.sqrt(2) * float(scipy.special.ndtri(share))
 
-    def _refuted(self, order: PairedRuns) -> bool:
-        return order.refutes(self.claimed_mu, significance=self.significance)
+    def _significance(self, generators: int) -> float:
+        """Return that of each single test, so that all together keep `CAMPAIGN_SIGNIFICANCE`."""
+        return CAMPAIGN_SIGNIFICANCE / (4 * max(len(self.games), 1) * generators)
 
-    def _problems_of(self, game: GameCounts) -> list[str]:
+    def _refuted(self, order: PairedRuns, significance: float) -> bool:
+        return order.refutes(self.claimed_mu, significance=significance)
+
+    def _problems_of(self, game: GameCounts, significance: float) -> list[str]:
         found = []
         for box, order in (("white-box", game.white_box), ("black-box", game.black_box)):
-            if self._refuted(order):
-                lower = order.mu_lower(confidence=1 - self.significance)
+            if self._refuted(order, significance):
+                lower = order.mu_lower(confidence=1 - significance)
                 found.append(
                     f"{game.pair}: the {box} game refutes the claim. {order.right} of {order.pairs} pairs are in the "
                     f"right order, so mu is above {lower:.3f}; claimed is {self.claimed_mu:.3f}"
                 )
-        if game.noise.too_small(self.significance):
+        if game.noise.too_small(significance):
             found.append(f"{game.pair}: the noise is {game.noise.ratio:.3f} times what is declared")
-        if game.noise.too_large(self.significance):
+        if game.noise.too_large(significance):
             found.append(f"{game.pair}: the noise is {game.noise.ratio:.3f} times what is declared, so it is wasted")
         if Fraction(game.largest_charge) > self._claimed:
             found.append(f"{game.pair}: a run was charged more than its budget")

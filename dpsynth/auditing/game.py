@@ -34,6 +34,9 @@ _BEYOND = Fraction(10**12)
 _MOST_TRAINING = 500
 """Runs in each world that the black-box statistic learns from; all others are counted."""
 
+_MANY_MORE = 0.2
+"""Of all pairs: more than luck gives one of two ways to learn in halves of 40 runs."""
+
 _MOST_CELLS = 4096
 """Of the table of all columns together; a game with more looks at single columns and pairs."""
 
@@ -142,23 +145,44 @@ class PlayedGame:
         """Return what tables let guess of the likelihood ratio, without and with the unit, on runs not learnt from.
 
         The guess is linear. In the runs that it learns from, the auditor knows the likelihood ratio itself, which
-        teaches more than the world alone. Where questions have none, as votes, the world is all there is to learn from.
+        teaches more than the world alone. Where questions have none, as votes, the world is all there is to learn from;
+        and where tables show more than answers do, which they never should, the world teaches more: the auditor learns
+        from it if in half of these runs it orders many more pairs right, having been learnt in the other half.
 
         Args:
             training: share of the runs, the first ones, that are learnt from; never more than 500 in each world.
         """
-        runs = self.features.shape[1]
-        seen = min(round(training * runs), _MOST_TRAINING)
+        seen = min(round(training * self.features.shape[1]), _MOST_TRAINING)
         spread = self.features[:, :seen].reshape(2 * seen, -1).std(axis=0)
         moving = self.features[:, :, spread > 0] / spread[spread > 0]
-        known = self.likelihoods[:, :seen].ravel()
-        taught = known if np.ptp(known) > 0 else np.repeat([0.0, 1.0], seen)
-        design = np.column_stack([moving[:, :seen].reshape(2 * seen, -1), np.ones(2 * seen)])
-        # A tenth of a standard deviation of each feature is believed before anything is seen: features may be equal.
-        ridge = np.diag(np.r_[np.full(moving.shape[2], 0.01 * 2 * seen), 0.0])
-        weights = np.linalg.lstsq(design.T @ design + ridge, design.T @ taught, rcond=None)[0][:-1]
-        without, with_unit = (moving[world, seen:] @ weights for world in (0, 1))
+        known, worlds = self.likelihoods[:, :seen], np.repeat([[0.0], [1.0]], seen, axis=1)
+        half, better = seen // 2, worlds
+        if np.ptp(known) > 0:
+            by_ratio, by_world = (
+                _order(moving[:, half:seen] @ _weights(moving[:, :half], taught[:, :half]))
+                for taught in (known, worlds)
+            )
+            better = worlds if by_world > by_ratio + _MANY_MORE else known
+        without, with_unit = moving[:, seen:] @ _weights(moving[:, :seen], better)
         return without, with_unit
+
+
+def _weights(features: NDArray[np.float64], taught: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the linear guess of `taught`, shape (2, runs), from features of shape (2, runs, features)."""
+    runs, size = taught.size, features.shape[2]
+    design = np.column_stack([features.reshape(runs, size), np.ones(runs)])
+    # A tenth of a standard deviation of each feature is believed before anything is seen: features may be equal.
+    ridge = np.diag(np.r_[np.full(size, 0.01 * runs), 0.0])
+    solved = np.linalg.lstsq(design.T @ design + ridge, design.T @ taught.ravel(), rcond=None)[0]
+    return np.asarray(solved[:-1], dtype=np.float64)
+
+
+def _order(guesses: NDArray[np.float64]) -> float:
+    """Return the share of all pairs of runs of both worlds, shape (2, runs), in the right order; ties count half."""
+    without, with_unit = guesses
+    if not without.size:
+        return 0.5
+    return float((np.sign(with_unit[:, None] - without) + 1).mean()) / 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
