@@ -22,13 +22,14 @@ from dpsynth.curator import Curator
 from dpsynth.curator._sealed import unseal
 from dpsynth.curator.allowance import Allowance
 from dpsynth.curator.gate import Gate
-from dpsynth.curator.rows import PrivateRows
+from dpsynth.curator.rows import PrivateRows, compact
 from dpsynth.curator.seal import Sealed
 from dpsynth.curator.vote_queries import NoisyVotes, Teaching
 from dpsynth.curator.votes import Teachers, count_votes, teacher_of, vote_sensitivity
 from dpsynth.errors import BudgetExceeded, InvalidInput, SealedError
 from dpsynth.ledger import Ledger
 from dpsynth.randomness import SeededNoise, SystemNoise
+from dpsynth.schema.domain import Domain
 from dpsynth.schema.schema import Schema
 from tests.curator.voting_room import DOMAIN, KEY, RECORDS, allowance, classroom, rows, teaching
 from tests.curator.voting_room import OTHER_RECORDS as OTHERS
@@ -83,10 +84,51 @@ class SharedRows(Planted):
 
 
 class OnePart(Planted):
-    """Every teacher is trained on the part that the loop ended with (updated), or is one object (smartnoise)."""
+    """Every teacher is trained on the part that the loop ended with (updated)."""
 
     def votes(self, given: Teaching, samples: Any, generated: Any) -> Votes:
         return np.repeat(super().votes(given, samples, generated)[:, -1:], self.count, axis=1)
+
+
+class Learner:
+    """A teacher that is an object of its own, and learns one part after the other."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._parts = [np.empty((0, len(domain)), dtype=np.int32)]
+
+    def learn(self, part: NDArray[np.int32]) -> None:
+        self._parts.append(part)
+
+    def votes(self, given: Teaching, samples: Any, generated: Any) -> Votes:
+        codes = np.concatenate(self._parts)
+        rows = PrivateRows(self._domain, compact(codes, self._domain), codes[:0])
+        return Teachers(rows, 1, b"").votes(Teaching(1, given.groups, given.likeness), samples, generated)
+
+
+class OneAfterTheOther(Planted):
+    """A list of teachers, each trained on its part in turn, then asked in turn."""
+
+    def listed(self) -> list[Learner]:
+        return [Learner(self._original.domain) for _ in range(self.count)]
+
+    def votes(self, given: Teaching, samples: Any, generated: Any) -> Votes:
+        teachers = self.listed()
+        codes = np.stack(self._codes, axis=1).astype(np.int32)
+        for place, part in zip(self._present, np.split(codes, self._starts[1:]), strict=False):
+            teachers[place].learn(part)
+        return np.concatenate([teacher.votes(given, samples, generated) for teacher in teachers], axis=1)
+
+
+class OneObject(OneAfterTheOther):
+    """The list is one object many times over: what it learned of any part, it votes with for all (smartnoise)."""
+
+    def listed(self) -> list[Learner]:
+        return [Learner(self._original.domain)] * self.count
+
+
+def test_teachers_may_be_objects_as_long_as_they_are_several() -> None:
+    moves_one_teacher(OneAfterTheOther)
 
 
 class BySlices(Planted):
@@ -127,7 +169,9 @@ class BestTeacherVotesTwice(Planted):
         return votes
 
 
-@pytest.mark.parametrize("planted", [SharedRows, OnePart, BySlices, ByRow, Normalised, BestTeacherVotesTwice])
+@pytest.mark.parametrize(
+    "planted", [SharedRows, OnePart, OneObject, BySlices, ByRow, Normalised, BestTeacherVotesTwice]
+)
 def test_a_planted_way_of_dealing_rows_out_is_caught(planted: MakeTeachers) -> None:
     with pytest.raises(AssertionError):
         moves_one_teacher(planted)

@@ -18,7 +18,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.curator import Curator
 from dpsynth.curator._sealed import unseal
-from dpsynth.curator.vote_queries import NoisyVotes, VoteSession
+from dpsynth.curator.vote_queries import NoisyVotes, Teaching, VoteSession
 from dpsynth.curator.votes import Teachers
 from dpsynth.errors import InvalidInput
 from dpsynth.generators import pategan
@@ -220,6 +220,21 @@ class RawVotes(Cheat):
         patch.setattr(pategan._Training, "_read", without_noise)
 
 
+class StudentIsATeacher(Cheat):
+    """The student is the object that all teachers are, and knows the rows of every part (smartnoise)."""
+
+    def reach(self, curator: Any, patch: pytest.MonkeyPatch) -> None:
+        read = pategan._Training._read
+
+        def as_the_teacher(training: Any, votes: NoisyVotes, samples: Any, generated: Any) -> Any:
+            alone = Teaching(1, training._teaching.groups, training._teaching.likeness)
+            cast = Teachers(unseal(curator.sealed_rows()), 1, b"").votes(alone, samples, generated)
+            known = NoisyVotes(votes.teachers * cast[:, 0].astype(np.int64), votes.teachers, votes.stddev, votes.event)
+            return read(training, known, samples, generated)
+
+        patch.setattr(pategan._Training, "_read", as_the_teacher)
+
+
 class RealRowsForTheStudent(Cheat):
     """Real rows go to the student, with the label real (synthcity)."""
 
@@ -308,6 +323,7 @@ class StopsWhenTeachersAgree(Cheat):
     "cheat",
     [
         RawVotes,
+        StudentIsATeacher,
         RealRowsForTheStudent,
         RealRowsForTheTeachers,
         ThroughATeacher,
