@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,13 @@ from torch.nn import functional  # noqa: E402
 
 from dpsynth.accounting.agreement import cross_check  # noqa: E402
 from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
+from dpsynth.accounting.events import GaussianCoverDpEvent  # noqa: E402
 from dpsynth.accounting.gaussian_dp import epsilon_from_mu_squared  # noqa: E402
 from dpsynth.accounting.pld import PldAccountant  # noqa: E402
 from dpsynth.curator import Curator  # noqa: E402
 from dpsynth.curator.clipping import whole  # noqa: E402
 from dpsynth.curator.gradient_queries import NoisyGradient, TrainingPlan  # noqa: E402
+from dpsynth.curator.gradients import StepAllowance  # noqa: E402
 from dpsynth.curator.recorded_loss import RecordedLoss, accelerated, record_loss, refuse_cross_example  # noqa: E402
 from dpsynth.errors import BudgetExceeded, BudgetNotSet, DpsynthError, InvalidInput, LedgerError  # noqa: E402
 from dpsynth.ledger import Ledger  # noqa: E402
@@ -125,18 +128,61 @@ def test_who_waits_is_told_how_many_steps_are_done_and_what_is_paid() -> None:
     )
 
 
-def test_the_whole_training_is_reserved_first_and_settled_in_full_however_many_steps_were_taken() -> None:
-    for steps in (0, 6):
-        ledger = books()
-        curator = opened(ledger)
-        train(curator, plan(), steps)
-        reserve, _, settle = ledger.entries("clinic")[-3:]
-        assert [charge.event for charge in reserve.charges] == [plan().cover()]
-        assert [(charge.purpose, charge.event) for charge in settle.charges] == [("train a critic", plan().cover())]
-        assert curator.charged == (("train a critic", plan().cover()),)
-        assert ledger.spent("clinic").mu_squared == plan().cover().mu_squared
-        assert ledger.spent("clinic").delta == Fraction(1, 10**6)
-        ledger.verify()
+@cache
+def cover_of(steps: int) -> GaussianCoverDpEvent:
+    return plan(steps=steps).cover()
+
+
+def settles_in_full(steps: int, ledger: Ledger) -> None:
+    curator, cover = opened(ledger), cover_of(plan().steps)
+    train(curator, plan(), steps)
+    reserve, _, settle = ledger.entries("clinic")[-3:]
+    assert [charge.event for charge in reserve.charges] == [cover]
+    assert [(charge.purpose, charge.event) for charge in settle.charges] == [("train a critic", cover)]
+    assert curator.charged == (("train a critic", cover),)
+    assert ledger.spent("clinic").mu_squared == cover.mu_squared
+    assert ledger.spent("clinic").delta == Fraction(1, 10**6)
+    ledger.verify()
+
+
+@pytest.mark.parametrize("steps", [0, 6])
+def test_the_whole_training_is_reserved_first_and_settled_in_full_however_many_steps_were_taken(steps: int) -> None:
+    settles_in_full(steps, books())
+
+
+def settles_at(counted: Callable[[int], int]) -> property:
+    """Return what charges the cover of so many steps, of those that were taken; of none, nothing."""
+
+    def charged(allowance: StepAllowance) -> tuple[Any, ...]:
+        steps = counted(allowance.taken)
+        return (("train a critic", cover_of(steps)),) if steps else ()
+
+    return property(charged)
+
+
+@pytest.mark.parametrize(
+    ("planted", "steps"),
+    [
+        (settles_at(lambda taken: taken), 5),  # whoever stops early, by what they saw, chose the price by it
+        (settles_at(lambda taken: taken - 1), 6),  # fewer steps than noise was added to
+    ],
+    ids=["the steps taken", "all but the last"],
+)
+def test_a_training_that_is_settled_at_fewer_steps_is_refused_and_counts_in_full(
+    planted: property, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = books()
+    monkeypatch.setattr(StepAllowance, "charged", planted)
+    with pytest.raises(LedgerError, match="cannot be settled by one of fewer steps"):
+        settles_in_full(steps, ledger)
+    assert ledger.spent("clinic").mu_squared == cover_of(plan().steps).mu_squared
+
+
+def test_a_training_that_is_settled_at_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may have been asked of the rows, for all that the ledger knows; so the session has to say it."""
+    monkeypatch.setattr(StepAllowance, "charged", settles_at(lambda taken: 0))
+    with pytest.raises(AssertionError):
+        settles_in_full(6, books())
 
 
 def interrupted(curator: Curator, fault: BaseException) -> None:
@@ -150,7 +196,7 @@ def test_an_error_in_the_middle_costs_everything_too() -> None:
         ledger = books()
         with pytest.raises(type(fault)):
             interrupted(opened(ledger), fault)
-        assert ledger.spent("clinic").mu_squared == plan().cover().mu_squared
+        assert ledger.spent("clinic").mu_squared == cover_of(plan().steps).mu_squared
 
 
 def test_a_training_and_marginals_share_one_budget_and_the_accountants_agree() -> None:
@@ -323,7 +369,39 @@ class Doubling(torch.autograd.Function):
         return given
 
 
+def packed(parameters: Any, row: Any, auxiliary: Any) -> Any:
+    """Judge rows in packs of ten, as CTGAN's critic does (`pac`)."""
+    return functional.leaky_relu(row.view(-1, 10 * WIDTH) @ parameters[0].repeat(10, 1), 0.2).sum()
+
+
+def with_penalty(parameters: Any, row: Any, other: Any, share: Any) -> Any:
+    """Add CTGAN's gradient penalty: how far the critic's slope is from 1, at an interpolate of a row and another."""
+
+    def critic(given: Any) -> Any:
+        return loss(parameters, given, ())
+
+    slope = torch.func.grad(critic)(share * row + (1 - share) * other)
+    return critic(row) + 10 * (slope.norm(2) - 1) ** 2
+
+
+def penalised(parameters: Any, row: Any, auxiliary: Any) -> Any:
+    """Draw the interpolate at random, between the row and a generated one."""
+    return with_penalty(parameters, row, torch.zeros_like(row), torch.rand(1, dtype=torch.float64))
+
+
+def penalised_between_rows(parameters: Any, row: Any, auxiliary: Any) -> Any:
+    """Interpolate halfway to the row before, which is kept for it."""
+    before = last.clone()
+    last.copy_(row)
+    return with_penalty(parameters, row, before, 0.5)
+
+
+last = torch.zeros(WIDTH, dtype=torch.float64)
+
 REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
+    "pac: rows in packs": (packed, "row of zeros.*shape"),
+    "a gradient penalty on interpolates of real rows": (penalised, "aten.rand"),
+    "a gradient penalty between two real rows": (penalised_between_rows, "in-place operation"),
     "BatchNorm": (lambda p, r, a: functional.batch_norm((r @ p[0])[None], p[1], p[1]).sum(), "batch_norm"),
     "statistics of a batch": (
         lambda p, r, a: functional.batch_norm((r @ p[0]).reshape(1, 2, 2), None, None, training=True).sum(),
@@ -353,6 +431,50 @@ def test_a_loss_that_could_tell_or_fail_is_refused_before_anything_is_charged(na
     with pytest.raises(InvalidInput, match=words):
         train(opened(ledger), plan(), 1, planted)
     assert ledger.head() == before
+
+
+def test_a_penalty_on_public_points_of_a_row_of_its_own_is_recorded() -> None:
+    """It is rows that meet, and dice, that are refused, and no penalty as such."""
+    recorded = record_loss(lambda p, r, a: with_penalty(p, r, a[0], 0.5), PARAMETERS, [np.zeros(WIDTH)], WIDTH)
+    assert np.isfinite(whole(recorded.of_rows(PARAMETERS, np.eye(WIDTH), [np.zeros(WIDTH)]))).all()
+
+
+def rows_never_meet(recorded: Any) -> None:
+    """The gradient of a row is the same to the last bits whoever else is in the batch."""
+    rows = np.random.default_rng(4).random((20, WIDTH))
+    together = whole(recorded.of_rows(PARAMETERS, rows, ()))
+    for place in (0, 7, 19):
+        alone = whole(recorded.of_rows(PARAMETERS, rows[place : place + 1], ()))
+        np.testing.assert_allclose(together[place : place + 1], alone, rtol=1e-12, atol=1e-15)
+
+
+class Batched(RecordedLoss):
+    """Evaluates the whole batch at once, with what rows have in common in front of it."""
+
+    __slots__ = ("meet",)
+
+    def of_rows(self, parameters: Any, rows: Any, auxiliary: Any) -> Any:
+        return super().of_rows(parameters, self.meet(rows), auxiliary)
+
+
+MEETINGS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "pac": lambda rows: np.repeat(rows.reshape(-1, 10, WIDTH).mean(axis=1), 10, axis=0) if len(rows) > 9 else rows,
+    "interpolates of real rows": lambda rows: 0.5 * (rows + np.roll(rows, 1, axis=0)),
+    "BatchNorm": lambda rows: (rows - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-5),
+}
+
+
+def test_rows_of_a_recorded_loss_never_meet() -> None:
+    rows_never_meet(record_loss(loss, PARAMETERS, (), WIDTH))
+
+
+@pytest.mark.parametrize("name", MEETINGS)
+def test_rows_that_meet_are_seen(name: str) -> None:
+    fair = record_loss(loss, PARAMETERS, (), WIDTH)
+    planted = Batched(fair.graph, fair.factored, fair.shapes, fair.auxiliary_shapes)
+    planted.meet = MEETINGS[name]
+    with pytest.raises(AssertionError):
+        rows_never_meet(planted)
 
 
 def test_a_loss_that_keeps_what_it_sees_has_seen_zeros_only() -> None:
