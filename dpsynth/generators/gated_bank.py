@@ -74,27 +74,14 @@ class GatedBank:
 
         Given the component, the code of a gate's column is independent of all others. So its sign is its mean there.
         """
-        components, units = len(shares), len(self.precisions) // self.signs.shape[1]
+        units = len(self.precisions) // self.signs.shape[1]
         means = shares @ self.signs
         signed = means.repeat_interleave(units, dim=1)
         seen = (shares @ self.weights) * signed
-        moments = shares.T @ seen
-        moments = moments + torch.cat([self._within(shares[:, rows], means, self.weights[rows]) for rows in self._rows])
         first = (shares.T @ means).repeat_interleave(units, dim=1)
         at_centre = self._centre @ self.weights
-        across = self._centre[:, None] * (seen.sum(dim=0) - signed.sum(dim=0) * at_centre)
-        return (moments - first * at_centre - across) * self.kept.repeat_interleave(units, dim=1) / components
-
-    def _within(self, own: torch.Tensor, means: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Return what makes up for products of two codes of one column, of which a row has only one.
-
-        Args:
-            own: shares of the column's codes, shape (components, codes).
-            means: of the signs, shape (components, critics).
-            weights: of the critics for these codes, shape (codes, units of all).
-        """
-        codes, critics = own.shape[1], means.shape[1]
-        signed = (means[:, :, None] * own[:, None, :]).reshape(len(own), -1)
-        products = (own.T @ signed).reshape(codes, critics, codes).transpose(0, 1)
-        apart = torch.diag_embed(signed.sum(dim=0).reshape(critics, codes)) - products
-        return (apart @ weights.reshape(codes, critics, -1).transpose(0, 1)).transpose(0, 1).reshape(codes, -1)
+        # Of two codes of one column a row has only one: for that, a diagonal takes the place of products.
+        twice = [shares[:, rows].T @ ((shares[:, rows] @ self.weights[rows]) * signed) for rows in self._rows]
+        moments = shares.T @ seen - torch.cat(twice) + first * self.weights
+        across = first * at_centre + self._centre[:, None] * (seen.sum(dim=0) - signed.sum(dim=0) * at_centre)
+        return (moments - across) * self.kept.repeat_interleave(units, dim=1) / len(shares)
