@@ -5,15 +5,19 @@ What `privacy_audits` catches as a twin is listed by `test_every_other_known_bug
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from dpsynth.accounting import rdp
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import cost_of
-from dpsynth.accounting.events import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+from dpsynth.accounting.events import GaussianDpEvent, LaplaceDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
 from dpsynth.accounting.pld import PldAccountant
 from dpsynth.accounting.rdp import RdpAccountant
 from dpsynth.curator.curator import Curator
@@ -47,21 +51,71 @@ def test_synthcity_sensitivity_zero_cannot_be_declared() -> None:
             Sensitivity(*zero)
 
 
-def test_pategan_original_a_power_in_a_noise_scale_is_no_xor() -> None:
-    # Ten times the sensitivity takes a hundred times the variance; 10 ^ 2 is 8.
+def noise_grows_with_the_square_of_the_sensitivity() -> None:
+    """Ten times the sensitivity takes a hundred times the variance."""
     one, ten = (
         RoundedGaussianMechanism.for_mu_squared(Fraction(1, 4), Sensitivity(k, k * k, k)).variance for k in (1, 10)
     )
     assert abs(ten / one / 100 - 1) < Fraction(1, 1000)
 
 
-def test_pategan_borealis_and_smartnoise_moments_have_their_logarithm() -> None:
+def test_pategan_original_a_power_in_a_noise_scale_is_no_xor(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise_grows_with_the_square_of_the_sensitivity()
+    honest = RoundedGaussianMechanism.for_mu_squared
+
+    def with_xor(mu_squared: Fraction, sensitivity: Sensitivity) -> RoundedGaussianMechanism:
+        of_one = honest(mu_squared, Sensitivity(1, 1, 1)).variance
+        return RoundedGaussianMechanism(of_one * (sensitivity.linf ^ 2))  # 8 of 10, where a hundred was meant
+
+    monkeypatch.setattr(RoundedGaussianMechanism, "for_mu_squared", staticmethod(with_xor))
+    with pytest.raises(AssertionError):
+        noise_grows_with_the_square_of_the_sensitivity()
+
+
+def moments_have_their_logarithm() -> None:
+    """What adds up over releases is the logarithm of a moment, in closed form and where it is integrated."""
     # 100 releases of sigma 10 are one of sigma 1, whose moments give epsilon 4.7 at 1e-5.
     many, one = RdpAccountant(), RdpAccountant()
     many.compose(SelfComposedDpEvent(GaussianDpEvent(10.0), 100))
     one.compose(GaussianDpEvent(1.0))
     assert float(many.get_epsilon(Decimal("1e-5"))) == pytest.approx(float(one.get_epsilon(Decimal("1e-5"))), rel=1e-9)
     assert 4.0 < float(one.get_epsilon(Decimal("1e-5"))) < 5.0
+    # Of everybody in every batch the integral is that of a Gaussian: order / (2 sigma^2), times the number of releases.
+    sampled = RdpAccountant().compose(PoissonSampledDpEvent(1 - 1e-12, GaussianDpEvent(2.0)), count=3)
+    assert sampled.get_renyi_divergence(5.0) == pytest.approx(3 * 5 / 8, rel=1e-6)
+    # Mironov 2017, table II.
+    laplace = RdpAccountant().compose(LaplaceDpEvent(1.0), count=3)
+    expected = 3 * math.log(2 / 3 * math.e + 1 / 3 * math.exp(-2))
+    assert laplace.get_renyi_divergence(2.0) == pytest.approx(expected, rel=1e-6)
+
+
+def whole_curve() -> Any:
+    """Add up moments as they are, and take no logarithm of the sum either."""
+    honest = rdp._curve
+
+    def raised(tally: Any) -> Any:
+        curve = honest(tally)
+        return lambda exponents: np.exp(np.minimum(curve(exponents), 700.0))
+
+    return patch.object(rdp, "_curve", raised)
+
+
+def integrated_moments() -> Any:
+    """Integrate a moment, and forget the logarithm there."""
+    return patch.object(rdp, "logsumexp", lambda weights: float(np.exp(weights).sum()))
+
+
+def moments_in_closed_form() -> Any:
+    """Forget the logarithm in a formula."""
+    honest = rdp._least
+    return patch.object(rdp, "_least", lambda epsilon, order, exact: honest(epsilon, order, np.expm1(exact)))
+
+
+@pytest.mark.parametrize("planted", [whole_curve, integrated_moments, moments_in_closed_form])
+def test_pategan_borealis_and_smartnoise_moments_have_their_logarithm(planted: Any) -> None:
+    moments_have_their_logarithm()
+    with planted(), pytest.raises(AssertionError):
+        moments_have_their_logarithm()
 
 
 def test_backpropagation_clipping_the_batch_does_not_divide_the_noise() -> None:
