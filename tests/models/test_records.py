@@ -10,7 +10,9 @@ more than six standard errors; broken samplers must land above twice the bound.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dpsynth.errors import InvalidInput
-from dpsynth.models import CliqueVector, GraphicalModel, JunctionTree, Measurement, estimate
+from dpsynth.models import CliqueVector, GraphicalModel, JunctionTree, Measurement, estimate, records
 from dpsynth.models.belief_propagation import belief_propagation
 from dpsynth.models.calibrated_tree import CalibratedTree
 from dpsynth.models.junction_tree import TreeNode
@@ -281,9 +283,65 @@ def test_dealing_in_blocks_keeps_the_error_and_the_random_order(name: str) -> No
         assert abs(np.corrcoef(records[:-1, column], records[1:, column])[0, 1]) < 0.13
 
 
-def test_memory_of_pieces_does_not_grow_with_the_rows() -> None:
+Pieces = Callable[[CalibratedTree, int, np.random.Generator], Iterator[np.ndarray]]
+PIECE = 1024
+
+
+def peak_memory(sampler: Pieces, pieces: int) -> int:
+    """Return the most bytes that were held at a time while pieces were made, looked at and dropped."""
+    model = calibrated(CLIQUE_SETS["chain"])
+    tracemalloc.start()
+    try:
+        rows = sum(len(piece) for piece in sampler(model, pieces * PIECE, np.random.default_rng(0)))
+        assert rows == pieces * PIECE
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def memory_does_not_grow_with_the_number_of_pieces(sampler: Pieces) -> None:
+    few, many = (peak_memory(sampler, pieces) for pieces in (3, 24))
+    assert many < 1.5 * few  # kept, eight times as many pieces take more than four times as much
+
+
+def pieces_are_made_when_they_are_asked_for(sampler: Pieces) -> None:
+    model, dealt = calibrated(CLIQUE_SETS["chain"]), records._dealt
+    calls = []
+    with patch.object(records, "_dealt", lambda *given: calls.append(1) or dealt(*given)):
+        pieces = sampler(model, 10 * PIECE, np.random.default_rng(0))
+        for made in (1, 2):
+            next(pieces)
+            assert len(calls) == made * len(model.tree.nodes)
+
+
+def all_at_once(model: CalibratedTree, rows: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Make every piece before the first is handed out."""
+    return iter(list(sample_chunks(model, rows, rng)))
+
+
+def kept(model: CalibratedTree, rows: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Hand pieces out one by one, and keep them."""
+    made = []
+    for piece in sample_chunks(model, rows, rng):
+        made.append(piece)
+        yield piece
+
+
+def test_memory_of_pieces_does_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     chunks = sample_chunks(calibrated(CLIQUE_SETS["chain"]), 999_999_999, np.random.default_rng(0))
     assert len(next(chunks)) == 1 << 17
+    monkeypatch.setattr(records, "_MOST_RECORDS", PIECE)
+    monkeypatch.setattr(records, "_FEWEST_RECORDS", PIECE)
+    memory_does_not_grow_with_the_number_of_pieces(sample_chunks)
+    pieces_are_made_when_they_are_asked_for(sample_chunks)
+    for planted in (all_at_once, kept):
+        with pytest.raises(AssertionError):
+            memory_does_not_grow_with_the_number_of_pieces(planted)
+    with pytest.raises(AssertionError):
+        pieces_are_made_when_they_are_asked_for(all_at_once)
+
+
+def test_more_rows_than_can_be_dealt_and_pieces_of_nothing_are_refused() -> None:
     with pytest.raises(InvalidInput, match="999,999,999"):
         sample_chunks(calibrated(()), 1_000_000_000, np.random.default_rng(0))
     with pytest.raises(InvalidInput, match="at least one row"):
