@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -16,6 +16,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import JsonValue
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.attacks.repeated_runs import PairedRuns
+from dpsynth.errors import InvalidInput
 
 CAMPAIGN_SIGNIFICANCE = 1e-3
 """Chance that an honest generator fails anywhere in one campaign."""
@@ -68,6 +69,17 @@ class GameCounts:
     black_box: PairedRuns
     noise: NoiseCounts
     largest_charge: str
+
+    def with_more(self, more: GameCounts) -> GameCounts:
+        """Return the counts of both together; the worlds are the same."""
+        return GameCounts(
+            self.pair,
+            self.runs + more.runs,
+            _together(self.white_box, more.white_box),
+            _together(self.black_box, more.black_box),
+            NoiseCounts(self.noise.cells + more.noise.cells, self.noise.sum_of_squares + more.noise.sum_of_squares),
+            str(max(Fraction(self.largest_charge), Fraction(more.largest_charge))),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +179,21 @@ class AuditRecord:
         digest = hashlib.sha256(rfc8785.dumps(self.counts())).hexdigest()
         return f"game-{self.generator}-epsilon-{self.epsilon}-{digest[:12]}"
 
+    def with_more(self, more: AuditRecord) -> AuditRecord:
+        """Return what both audits counted together, with date and software of the later one.
+
+        Raises:
+            InvalidInput: they are of different generators, claims, worlds or sources.
+        """
+        if self._subject != more._subject:
+            raise InvalidInput("only counts of the same generator, claim, worlds and source can be added up")
+        both = zip(self.games, more.games, strict=True)
+        return replace(more, games=tuple(game.with_more(other) for game, other in both))
+
+    @property
+    def _subject(self) -> tuple[str, ...]:
+        return self.generator, self.epsilon, self.delta, self.source_sha256, *(game.pair for game in self.games)
+
     def counts(self) -> dict[str, JsonValue]:
         """Return what was counted, as JSON: everything else is computed from it again."""
         plain: dict[str, JsonValue] = _plain(asdict(self))
@@ -192,6 +219,10 @@ class AuditRecord:
             for game in document["games"]
         )
         return cls(**{**document, "games": games})
+
+
+def _together(order: PairedRuns, more: PairedRuns) -> PairedRuns:
+    return PairedRuns(order.pairs + more.pairs, order.right + more.right)
 
 
 def _plain(value: Any) -> Any:

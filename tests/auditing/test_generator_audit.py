@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +18,7 @@ from dpsynth.auditing.audit_record import AuditRecord, GameCounts, NoiseCounts
 from dpsynth.auditing.game import PlayedGame
 from dpsynth.auditing.generator_audit import audit_generator
 from dpsynth.auditing.neighbors import full_pair
+from dpsynth.errors import InvalidInput
 from dpsynth.generators.registry import generator
 from privacy_audits.known_bad import Spends, door_with_budget, noise_scaled, sensitivity_divided
 from privacy_audits.tried_twin import TriedTwin, slipped
@@ -78,6 +80,18 @@ def test_each_count_is_judged_on_its_own() -> None:
     assert "the noise is 0.837" in counted(60, squares=700.0).problems[0]
     assert "wasted" in counted(60, squares=1300.0).problems[0]
     assert "charged more" in counted(60, charge="1/2").problems[0]
+
+
+def test_instalments_of_one_campaign_add_up_and_others_do_not() -> None:
+    first, second = counted(60), counted(70, squares=1100.0, charge="1/8")
+    (both,) = first.with_more(second).games
+    assert (both.runs, both.white_box.right) == (200, 130)
+    assert (both.white_box.pairs, both.black_box) == (200, PairedRuns(120, 60))
+    assert both.noise.sum_of_squares == 2100
+    assert both.largest_charge == "1/8"
+    for changed in ({"source_sha256": "other"}, {"generator": "other"}, {"epsilon": "2"}):
+        with pytest.raises(InvalidInput, match="added up"):
+            first.with_more(replace(second, **changed))
 
 
 def test_generators_of_one_campaign_share_its_false_alarms() -> None:
