@@ -10,74 +10,27 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the neural extra")
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("deterministic_on_the_processor")]
 
-from dpsynth.accounting.budget import PrivacyBudget  # noqa: E402
-from dpsynth.curator import Curator, recorded_loss  # noqa: E402
 from dpsynth.curator._sealed import unseal  # noqa: E402
 from dpsynth.curator.gradient_queries import encoded_rows  # noqa: E402
 from dpsynth.generators import latent_encoder, quadratic_critic  # noqa: E402
 from dpsynth.generators.column_network import ColumnNetwork  # noqa: E402
-from dpsynth.generators.dpctgan import DPCTGAN  # noqa: E402
-from dpsynth.generators.dptvae import DPTVAE  # noqa: E402
 from dpsynth.generators.expected_counts import ExpectedCounts  # noqa: E402
-from dpsynth.generators.fitted_model import FittedGraphicalModel  # noqa: E402
 from dpsynth.generators.marginal_distance import MarginalDistance  # noqa: E402
 from dpsynth.generators.network_training import NetworkTraining  # noqa: E402
 from dpsynth.generators.quadratic_critic import CriticBank  # noqa: E402
-from dpsynth.ledger import Ledger  # noqa: E402
-from dpsynth.randomness import SeededNoise  # noqa: E402
-from dpsynth.schema.schema import Schema  # noqa: E402
 from tests.conformance.tape import Player, Recorder, ReplayMismatch  # noqa: E402
-
-SCHEMA = Schema.from_text("""
-name: clinic
-fields:
-  - {name: smoker, type: boolean}
-  - {name: stage, type: string, categories: [none, early, late]}
-  - {name: ward, type: string, categories: [a, b]}
-dpsynth: {unit: {kind: row}, public_rows: 400}
-""")
-WIDTH = sum(SCHEMA.domain.sizes)
-BUDGET = PrivacyBudget(3, "1e-5")
-TINY: dict[str, Any] = {"components": 12, "hidden": 8, "units": 3, "warm_steps": 2, "last_steps": 4}
-CRITICS = DPCTGAN(adversarial_share=1, critics=3, generator_steps=2, **TINY)
-BOUND = DPTVAE(training_share=1, rounds=3, decoder_steps=2, **TINY)
+from tests.generators.small_networks import BOUND, CRITICS, SCHEMA, WIDTH, curator, fitted, quickly  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _quickly() -> Iterator[None]:
-    """Let encoders look at few generated rows, and record the loss of each generator once: it holds no numbers."""
-    known: dict[object, Any] = {}
-    record = recorded_loss.record_loss
-
-    def record_once(loss: Any, *given: Any) -> Any:
-        kind = type(loss.__self__)
-        return known[kind] if kind in known else known.setdefault(kind, record(loss, *given))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(latent_encoder, "_GENERATED", 100)
-        patch.setattr(recorded_loss, "record_loss", record_once)
+    with quickly():
         yield
-
-
-def curator() -> Curator:
-    rng = np.random.default_rng(0)
-    smoker = rng.random(300) < 0.3
-    stage = np.where(smoker, rng.choice(["early", "late"], 300), "none")
-    table = pd.DataFrame({"smoker": smoker, "stage": stage, "ward": rng.choice(["a", "b"], 300)})
-    books = Ledger("sqlite://")
-    books.set_budget("clinic", PrivacyBudget(6, "1e-2"), unit="one row", event_delta="5e-3")
-    return Curator.open(table, SCHEMA, ledger=books, noise=SeededNoise(1))
-
-
-def fitted(generator: Any, opened: Any) -> FittedGraphicalModel:
-    made: FittedGraphicalModel = generator.fit(opened, BUDGET, rng=np.random.default_rng(5))
-    return made
 
 
 Cheat = Callable[[Any, pytest.MonkeyPatch], None]
