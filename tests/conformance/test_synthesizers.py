@@ -27,6 +27,7 @@ from dpsynth.errors import BudgetExceeded, BudgetNotSet, ConstraintBroken
 from dpsynth.evaluation.fidelity import marginal_counts, total_variation
 from dpsynth.generators.base import FittedSynthesizer
 from dpsynth.generators.fitted_model import FittedGraphicalModel, load_fitted_model
+from dpsynth.generators.independent import Independent
 from dpsynth.generators.mwem import MWEM
 from dpsynth.generators.noisy_columns import as_measurements
 from dpsynth.generators.registry import GENERATORS, GeneratorEntry
@@ -288,7 +289,7 @@ class Looker:
         with curator.within(PrivacyBudget("0.1", budget.delta / 10), purpose="look") as session:
             session.measure(("stage",), session.mu_squared)
         left = budget.epsilon * Decimal("0.9")
-        return MWEM(rounds=2).fit(curator, PrivacyBudget(left, self.delta(curator, budget)), rng=rng)
+        return Independent().fit(curator, PrivacyBudget(left, self.delta(curator, budget)), rng=rng)
 
     def delta(self, curator: Any, budget: PrivacyBudget) -> Decimal:
         return budget.delta * Decimal("0.9")

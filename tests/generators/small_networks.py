@@ -32,6 +32,7 @@ WIDTH = sum(SCHEMA.domain.sizes)
 BUDGET = PrivacyBudget(3, "1e-5")
 TINY: dict[str, Any] = {"components": 12, "hidden": 8, "units": 3, "warm_steps": 2, "last_steps": 4}
 CRITICS = DPCTGAN(adversarial_share=1, critics=3, generator_steps=2, **TINY)
+GATES = DPCTGAN(adversarial_share=1, critics=1, gates=1, generator_steps=2, **TINY)
 BOUND = DPTVAE(training_share=1, rounds=3, decoder_steps=2, **TINY)
 
 

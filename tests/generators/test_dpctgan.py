@@ -145,6 +145,7 @@ def replayed(generator: Any) -> None:
         raise ReplayMismatch("the samples differ although all answers were the same")
 
 
+@pytest.mark.usefixtures("deterministic_on_the_processor")
 @pytest.mark.parametrize("generator", [ALONE, BOTH], ids=["alone", "both"])
 def test_replay_from_the_tape_without_data_gives_the_same_samples(generator: DPCTGAN) -> None:
     replayed(generator)

@@ -17,14 +17,16 @@ pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("deterministic_on_the_p
 
 from dpsynth.curator._sealed import unseal  # noqa: E402
 from dpsynth.curator.gradient_queries import encoded_rows  # noqa: E402
-from dpsynth.generators import latent_encoder, quadratic_critic  # noqa: E402
+from dpsynth.generators import dpctgan, gated_critic, latent_encoder, quadratic_critic  # noqa: E402
 from dpsynth.generators.column_network import ColumnNetwork  # noqa: E402
 from dpsynth.generators.expected_counts import ExpectedCounts  # noqa: E402
+from dpsynth.generators.gated_bank import GatedBank  # noqa: E402
+from dpsynth.generators.gated_critic import Gate  # noqa: E402
 from dpsynth.generators.marginal_distance import MarginalDistance  # noqa: E402
 from dpsynth.generators.network_training import NetworkTraining  # noqa: E402
 from dpsynth.generators.quadratic_critic import CriticBank  # noqa: E402
 from tests.conformance.tape import Player, Recorder, ReplayMismatch  # noqa: E402
-from tests.generators.small_networks import BOUND, CRITICS, SCHEMA, WIDTH, curator, fitted, quickly  # noqa: E402
+from tests.generators.small_networks import BOUND, CRITICS, GATES, SCHEMA, WIDTH, curator, fitted, quickly  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -108,7 +110,7 @@ def real_rows_for_generated_ones(curator: Any, patch: pytest.MonkeyPatch) -> Non
         del given
         return real_rows(curator)[: len(shares)]
 
-    for module in (quadratic_critic, latent_encoder):
+    for module in (quadratic_critic, gated_critic, latent_encoder):
         patch.setattr(module, "sampled_rows", sampled)
 
 
@@ -131,6 +133,19 @@ def without_noise(curator: Any, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ExpectedCounts, "add", exact_counts)
 
 
+def without_noise_behind_gates(curator: Any, patch: pytest.MonkeyPatch) -> None:
+    """The same in the last rounds, which have critics behind gates."""
+    add_gated = GatedBank.add
+
+    def exact_gated(bank: GatedBank, gate: Gate, weights: Any, gradient: Any, variance: float) -> None:
+        del gradient
+        rows = real_rows(curator)
+        seen = (rows - rows.mean(axis=0)) * gate.kept
+        add_gated(bank, gate, weights, (seen * (rows @ gate.signs)[:, None]).T @ (seen @ weights) / len(rows), variance)
+
+    patch.setattr(GatedBank, "add", exact_gated)
+
+
 def stopped_by_real_rows(curator: Any, patch: pytest.MonkeyPatch) -> None:
     """Training ends where a score on real rows is good enough (synthcity's early stopping and choice of a model)."""
     settle = NetworkTraining.settle
@@ -142,23 +157,32 @@ def stopped_by_real_rows(curator: Any, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(NetworkTraining, "settle", until_good)
 
 
-@pytest.mark.parametrize("generator", [CRITICS, BOUND], ids=["dpctgan", "dptvae"])
-def test_replay_without_data_gives_the_same_samples(generator: Any) -> None:
-    check_replay(generator)
+def gates_by_rows(curator: Any, patch: pytest.MonkeyPatch) -> None:
+    """Gates are asked in the order in which they halve real rows."""
+    drawn = dpctgan.drawn_gates
+
+    def in_order(*given: Any) -> list[Gate]:
+        rows = real_rows(curator)
+        return sorted(drawn(*given), key=lambda gate: abs(float((rows @ gate.signs).mean())))
+
+    patch.setattr(dpctgan, "drawn_gates", in_order)
 
 
-CHEATS = [
-    real_targets,
-    real_conditions,
-    real_frequencies,
-    real_rows_for_generated_ones,
-    without_noise,
-    stopped_by_real_rows,
+NETWORKS = {"dpctgan": CRITICS, "dpctgan with gates": GATES, "dptvae": BOUND}
+ANYWHERE = [real_targets, real_conditions, real_frequencies, real_rows_for_generated_ones, without_noise]
+BEHIND_GATES = [real_targets, without_noise_behind_gates, gates_by_rows]
+CHEATS: list[tuple[str, Cheat]] = [
+    *((name, cheat) for name in ("dpctgan", "dptvae") for cheat in (*ANYWHERE, stopped_by_real_rows)),
+    *(("dpctgan with gates", cheat) for cheat in BEHIND_GATES),
 ]
 
 
-@pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.__name__)
-@pytest.mark.parametrize("generator", [CRITICS, BOUND], ids=["dpctgan", "dptvae"])
-def test_replay_catches_a_network_that_sees_more(generator: Any, cheat: Cheat) -> None:
+@pytest.mark.parametrize("name", NETWORKS)
+def test_replay_without_data_gives_the_same_samples(name: str) -> None:
+    check_replay(NETWORKS[name])
+
+
+@pytest.mark.parametrize(("name", "cheat"), CHEATS, ids=lambda part: part if isinstance(part, str) else part.__name__)
+def test_replay_catches_a_network_that_sees_more(name: str, cheat: Cheat) -> None:
     with pytest.raises(ReplayMismatch):
-        check_replay(generator, cheat)
+        check_replay(NETWORKS[name], cheat)
