@@ -1,4 +1,4 @@
-"""Plays the black-box game with dpmm and smartnoise-synth, each in a virtual environment of its own."""
+"""Plays one black-box game with dpmm and smartnoise-synth, in environments of their own, and with our generators."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.attacks.bounds import clopper_pearson
 from dpsynth.attacks.repeated_runs import PairedRuns, epsilon_lower
 from dpsynth.auditing.neighbors import worst_case_pair
+from privacy_audits.peers.own_fits import play_own
 from privacy_audits.recorded_result import read_counts, recorded
 
 FOLDER = Path(__file__).parent
@@ -36,6 +37,9 @@ RUNNERS = {"dpmm": "dpmm_fits.py", "smartnoise": "smartnoise_fits.py"}
 ALGORITHMS = ("dpmm-mst-pretrained", "dpmm-aim", "smartnoise-mst", "smartnoise-aim", "smartnoise-mwem")
 TWIN = "dpmm-mst-pretrained-five"
 """Known to be bad: spends an epsilon of 5 and is looked at as if it claimed 1."""
+
+OWN = ("dpsynth-mst", "dpsynth-aim", "dpsynth-mwem")
+"""In the same worlds, with the same statistic, as their counterparts."""
 
 DEAR = ("dpmm-mst",)
 """Left out unless asked for: a fit takes a quarter of a minute."""
@@ -53,7 +57,7 @@ _SETTINGS = {
 
 def delta_of(system: str) -> Decimal:
     """Return the delta that a system claims: MWEM of smartnoise-synth takes none."""
-    return Decimal(0) if system.endswith("mwem") else CLAIM.delta
+    return Decimal(0) if system == "smartnoise-mwem" else CLAIM.delta
 
 
 def right_share(epsilon: float, delta: float) -> float:
@@ -78,8 +82,11 @@ def batch(system: str, fits: int, environments: Path) -> dict[str, Any]:
         SystemExit: interrupted before there was anything to return.
     """
     short, _, algorithm = system.partition("-")
-    peer = next(peer for peer in PEERS if peer.short == short)
     pair = worst_case_pair(2, rows=EQUAL_ROWS, rows_alike=UNIT_ROWS)
+    if system in OWN:
+        seen = play_own(algorithm, pair, CLAIM, rows=ROWS, fits=fits)
+        return {"system": system, "pair": pair.name, **seen}
+    peer = next(peer for peer in PEERS if peer.short == short)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         request = {
@@ -97,7 +104,7 @@ def batch(system: str, fits: int, environments: Path) -> dict[str, Any]:
             _run(peer, RUNNERS[short], folder, environments)
         if not (folder / "seen.json").exists():
             raise SystemExit(f"{system}: interrupted before a pair was counted")
-        seen: dict[str, Any] = json.loads((folder / "seen.json").read_text(encoding="utf-8"))
+        seen = json.loads((folder / "seen.json").read_text(encoding="utf-8"))
     return {"system": system, "pair": pair.name, **seen}
 
 
@@ -136,7 +143,7 @@ def _run(peer: Peer, runner: str, folder: Path, environments: Path) -> None:
 
 def found() -> Iterator[dict[str, Any]]:
     """Yield what is recorded, in the order of the algorithms."""
-    for system in (*ALGORITHMS, *DEAR, TWIN):
+    for system in (*OWN, *ALGORITHMS, *DEAR, TWIN):
         counts = read_counts(FOLDER, system)
         if counts is not None:
             yield counts
@@ -158,7 +165,8 @@ def summary() -> str:
     for counts in found():
         system, delta = counts["system"], delta_of(counts["system"])
         order, epsilon = bounds(counts)
-        name = next(peer.name for peer in PEERS if peer.short == system.split("-")[0])
+        short = system.partition("-")[0]
+        name = next((peer.name for peer in PEERS if peer.short == short), short)
         least = clopper_pearson(order.right, order.pairs, confidence=0.95).lower
         lines.append(
             f"| {system} | {counts['versions'][name]} | ({CLAIM.epsilon}, {delta}) | {order.pairs} "
@@ -172,7 +180,9 @@ def main() -> None:
     """Do what the command line asks for; nothing is judged, numbers stand beside claims."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--summary", action="store_true", help="rewrite summary.md from the recorded results")
-    parser.add_argument("--systems", nargs="+", default=[*ALGORITHMS, TWIN], choices=[*ALGORITHMS, *DEAR, TWIN])
+    parser.add_argument(
+        "--systems", nargs="+", default=[*OWN, *ALGORITHMS, TWIN], choices=[*OWN, *ALGORITHMS, *DEAR, TWIN]
+    )
     parser.add_argument("--fits", type=int, default=FITS, help="in each world; what is recorded already counts")
     parser.add_argument("--environments", type=Path, default=default_folder(), help="where environments are made")
     given = parser.parse_args()

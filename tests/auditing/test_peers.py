@@ -10,7 +10,18 @@ import pytest
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.gaussian_dp import mu_squared_from_budget
 from dpsynth.attacks.repeated_runs import PairedRuns
-from privacy_audits.peers.campaign import DEAR, FOLDER, bounds, found, right_share, summary, together
+from privacy_audits.peers.campaign import (
+    DEAR,
+    FOLDER,
+    OWN,
+    ROWS,
+    batch,
+    bounds,
+    found,
+    right_share,
+    summary,
+    together,
+)
 
 
 def test_the_summary_is_computed_from_the_counts() -> None:
@@ -39,3 +50,13 @@ def test_the_allowed_order_is_that_of_randomized_response_and_no_gaussian_passes
     mu = math.sqrt(mu_squared_from_budget(PrivacyBudget(1, "1e-2")))
     draws = np.random.default_rng().normal(size=(2, 1000)) + np.array([[0], [mu]])
     assert float((draws[0][:, None] < draws[1]).mean()) < right_share(1, 0.01)
+
+
+def test_our_own_stand_in_the_same_ring() -> None:
+    recorded = {counts["system"]: counts for counts in found()}
+    assert set(OWN) <= set(recorded)
+    assert {recorded[system]["pair"] for system in OWN} == {counts["pair"] for counts in recorded.values()}
+    played = batch(OWN[0], 2, FOLDER)
+    assert played["pair"] == recorded[OWN[0]]["pair"]
+    assert len(played["without"]) == len(played["with_unit"]) == 2
+    assert 0 < min(played["without"] + played["with_unit"]) < ROWS
