@@ -72,7 +72,7 @@ def test_pategan_original_a_power_in_a_noise_scale_is_no_xor(monkeypatch: pytest
         noise_grows_with_the_square_of_the_sensitivity()
 
 
-def moments_have_their_logarithm() -> None:
+def moments_are_right() -> None:
     """What adds up over releases is the logarithm of a moment, in closed form and where it is integrated."""
     # 100 releases of sigma 10 are one of sigma 1, whose moments give epsilon 4.7 at 1e-5.
     many, one = RdpAccountant(), RdpAccountant()
@@ -80,6 +80,8 @@ def moments_have_their_logarithm() -> None:
     one.compose(GaussianDpEvent(1.0))
     assert float(many.get_epsilon(Decimal("1e-5"))) == pytest.approx(float(one.get_epsilon(Decimal("1e-5"))), rel=1e-9)
     assert 4.0 < float(one.get_epsilon(Decimal("1e-5"))) < 5.0
+    # Mironov 2017, corollary 3: order / (2 sigma^2).
+    assert one.get_renyi_divergence(5.0) == pytest.approx(5 / 2, rel=1e-9)
     # Of everybody in every batch the integral is that of a Gaussian: order / (2 sigma^2), times the number of releases.
     sampled = RdpAccountant().compose(PoissonSampledDpEvent(1 - 1e-12, GaussianDpEvent(2.0)), count=3)
     assert sampled.get_renyi_divergence(5.0) == pytest.approx(3 * 5 / 8, rel=1e-6)
@@ -113,9 +115,22 @@ def moments_in_closed_form() -> Any:
 
 @pytest.mark.parametrize("planted", [whole_curve, integrated_moments, moments_in_closed_form])
 def test_pategan_borealis_and_smartnoise_moments_have_their_logarithm(planted: Any) -> None:
-    moments_have_their_logarithm()
+    moments_are_right()
     with planted(), pytest.raises(AssertionError):
-        moments_have_their_logarithm()
+        moments_are_right()
+
+
+def test_pategan_synthcity_moments_have_their_brackets() -> None:
+    """The exponent 2 lambda l (l + 1) had become 2 lambda l l + 1."""
+    honest = rdp._curve
+
+    def without(tally: Any) -> Any:
+        curve = honest(tally)
+        return lambda exponents: curve(exponents) * (exponents * exponents + 1) / (exponents * (exponents + 1))
+
+    moments_are_right()
+    with patch.object(rdp, "_curve", without), pytest.raises(AssertionError):
+        moments_are_right()
 
 
 def test_backpropagation_clipping_the_batch_does_not_divide_the_noise() -> None:
