@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import numpy as np
@@ -114,24 +115,38 @@ def check_replay(
     replay: Callable[..., Any] = called_afresh,
     books: Ledger | None = None,
 ) -> None:
-    """Fit on a recording curator, then a fresh one on its tape with no data: the same requests, the same samples.
+    """Fit on a recording curator, then a fresh one on its tape with no data: the same requests, samples and files.
 
     The second fit is made in a process that never saw a row, so nothing that was kept anywhere of the first helps it.
     """
     recorder = Recorder(curator(data, books=books))
     with_data = make().fit(recorder, BUDGET, rng=np.random.default_rng(5))
-    first = with_data.sample(200, rng=np.random.default_rng(6)).codes
-    if not np.array_equal(first, replay(sampled_from_tape, make, recorder.tape)):
+    first, second = published(with_data), replay(published_from_tape, make, recorder.tape)
+    if not np.array_equal(first[0], second[0]):
         raise ReplayMismatch("the samples differ although all answers were the same")
+    if first[1] != second[1]:
+        raise ReplayMismatch("the saved models differ although all answers were the same")
 
 
-def sampled_from_tape(make: Callable[[], Any], tape: Tape) -> NDArray[np.int32]:
+Published = tuple[NDArray[np.int32], dict[str, bytes]]
+
+
+def published(fitted: Any) -> Published:
+    """Return what a fitted generator gives away: a sample, and the files that it is saved as."""
+    codes: NDArray[np.int32] = fitted.sample(200, rng=np.random.default_rng(6)).codes
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / "model"
+        fitted.save(place)
+        files = {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    return codes, files
+
+
+def published_from_tape(make: Callable[[], Any], tape: Tape) -> Published:
     player = Player(tape)
     without = make().fit(player, BUDGET, rng=np.random.default_rng(5))
     if not player.finished:
         raise ReplayMismatch("fewer questions were asked without the data")
-    codes: NDArray[np.int32] = without.sample(200, rng=np.random.default_rng(6)).codes
-    return codes
+    return published(without)
 
 
 def test_replay_from_the_tape_gives_the_same_model(entry: GeneratorEntry) -> None:
@@ -205,6 +220,25 @@ class Overwriter:
             counts[:] = unseal(sealed()).marginal(answers[1].clique)
         model = estimate(curator.domain, as_measurements(curator.schema, answers))
         return FittedGraphicalModel(curator.schema, model, tuple(answers))
+
+
+@dataclass
+class ConditionKeeper:
+    """Saves the conditions of the training rows with a model that never looks at them (synthcity's samplers)."""
+
+    name: str = "condition keeper"
+
+    def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> FittedGraphicalModel:
+        fitted = Independent().fit(curator, budget, rng=rng)
+        sealed = getattr(curator, "sealed_rows", None)
+        conditions = [] if sealed is None else unseal(sealed()).training[0].tolist()
+        return replace(fitted, provenance={**fitted.provenance, "conditions": str(conditions)})
+
+
+def test_replay_catches_what_only_the_saved_model_knows() -> None:
+    check_replay(Independent, table(300))
+    with pytest.raises(ReplayMismatch, match="the saved models differ"):
+        check_replay(ConditionKeeper, table(300))
 
 
 KEPT: dict[str, Any] = {}
