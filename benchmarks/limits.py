@@ -79,17 +79,18 @@ def limits_at(epsilon: str, table: BenchmarkTable) -> list[dict[str, Any]]:
         found.append({"epsilon": epsilon, "what": what, "rows": drawn, "cells": fitted.model.size, **rounded})
         sys.stderr.write(f"{found[-1]}\n")
 
-    fitted = _fitted(epsilon, table, AIM())
+    fitted = fitted_at(epsilon, table, AIM())
     judge(fitted, rows, "as released")
     judge(fitted, many, "sampling taken away")
     judge(without_noise(fitted, table), many, "sampling and noise taken away")
-    larger = _fitted(epsilon, table, AIM(largest_model=LARGER))
+    larger = fitted_at(epsilon, table, AIM(largest_model=LARGER))
     judge(larger, rows, "larger model, as released")
     judge(without_noise(larger, table), many, "larger model, sampling and noise taken away")
     return found
 
 
-def _fitted(epsilon: str, table: BenchmarkTable, generator: AIM) -> FittedGraphicalModel:
+def fitted_at(epsilon: str, table: BenchmarkTable, generator: AIM) -> FittedGraphicalModel:
+    """Return a private fit."""
     ledger, budget = Ledger("sqlite://"), PrivacyBudget(epsilon, DELTA)
     ledger.set_budget(table.schema.dataset, budget)
     curator = Curator.open(table.cells, table.schema, ledger=ledger)
