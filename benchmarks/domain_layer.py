@@ -4,6 +4,7 @@ Run from the root of the project: `python -m benchmarks.domain_layer [--generato
 [--runs N] [--json FILE]`. The numeric columns age, fnlwgt, capital-gain, capital-loss and hours-per-week are declared
 in several ways; everything else stays as in docs/examples/adult.schema.yaml, its spikes too. Every way is judged alike,
 against the training rows: on the codes of that schema, whose bins were chosen by hand, and on the numbers themselves.
+`python -m benchmarks report` writes the table of `benchmarks/results/domain_layer.json` into the documentation.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.distances import mean_distance
 from benchmarks.prediction import area_under_curve
-from benchmarks.surroundings import surroundings
+from benchmarks.surroundings import source_version, surroundings
 from benchmarks.tables.base import PROJECT, coded, shared_file
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator import Curator
@@ -86,6 +88,19 @@ def judged(training: pd.DataFrame, held_out: pd.DataFrame, made: pd.DataFrame) -
     return figures
 
 
+def table_of_ways(record: Mapping[str, Any]) -> str:
+    """Return the record as a Markdown table: distances on the codes by hand, then of the numbers themselves."""
+    lines = [
+        f"| declared | epsilon | CPU s | tvd1 | tvd2 | AUC | {' | '.join(RANGES)} |",
+        f"|{'---|' * (6 + len(RANGES))}",
+    ]
+    for row in record["rows"]:
+        numbers = [f"{100 * row[f'w1 {name}']:.2f} / {row[f'tv {name}']:.2f}" for name in RANGES]
+        figures = [f"{row['tvd1']:.4f}", f"{row['tvd2']:.4f}", f"{row['auc']:.3f}", *numbers]
+        lines.append(f"| {row['way']} | {row['epsilon']} | {row['cpu']:.1f} | {' | '.join(figures)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Print one line per way and epsilon."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -116,7 +131,13 @@ def main() -> None:
             sys.stdout.write(f"{asked.generator}, epsilon {epsilon}, {way}: {shown}\n")
             sys.stdout.flush()
     if asked.json:
-        record = {"generator": asked.generator, "delta": DELTA, "rows": rows, **surroundings()}
+        record = {
+            "generator": asked.generator,
+            "delta": DELTA,
+            "rows": rows,
+            "source": source_version(),
+            **surroundings(),
+        }
         asked.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -6,16 +6,22 @@ A page marks each of its tables with a comment that names it: `<!-- table adult-
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.bars import bars_of
 from benchmarks.deep_peers import deep_peers_of
+from benchmarks.domain_layer import table_of_ways
 from benchmarks.evidence import evidence_of
+from benchmarks.inference_choices import table_of_aim, table_of_fits, table_of_passes
+from benchmarks.limits import table_of_limits
 from benchmarks.provenance import provenance_of
 from benchmarks.record import Record, Run, newest
 from benchmarks.systems import System, systems
@@ -26,6 +32,7 @@ PAGE = PROJECT / "docs" / "benchmarks.md"
 PAGES = (
     PAGE,
     *(PROJECT / "docs" / "generators" / f"{name}.md" for name in ("auto", "pategan")),
+    *(PROJECT / "docs" / "design" / f"{name}.md" for name in ("domain_layer", "graphical_models")),
 )
 """Every page with tables that `report` writes."""
 
@@ -44,11 +51,26 @@ _WRITTEN: dict[str, Callable[[float], str]] = {
     "violations": "{:.1f}".format,
     "sample_seconds": "{:.1f}".format,
 }
+
+
+def _of_file(name: str, written: Callable[[Mapping[str, Any]], str], record: Record) -> str:
+    """Return the table of a measurement that has a record of its own."""
+    file = record.folder / f"{name}.json"
+    if not file.exists():
+        return "Nothing is recorded yet.\n"
+    return written(json.loads(file.read_text(encoding="utf-8")))
+
+
 _OTHERS: dict[str, Callable[[Record], str]] = {
     "bars": bars_of,
     "provenance": provenance_of,
     "evidence": evidence_of,
     "deep-peers": deep_peers_of,
+    "limits": partial(_of_file, "limits", table_of_limits),
+    "domain-layer": partial(_of_file, "domain_layer", table_of_ways),
+    "passes": partial(_of_file, "inference_choices", table_of_passes),
+    "fits": partial(_of_file, "inference_choices", table_of_fits),
+    "aim-precision": partial(_of_file, "inference_choices", table_of_aim),
 }
 _MARKED = re.compile(rf"(<!-- (table [\w-]+(?:: [\w -]+)?|{'|'.join(_OTHERS)}) -->\n).*?(<!-- end -->)", re.DOTALL)
 
