@@ -19,6 +19,8 @@ import numpy as np
 from benchmarks.bars import bars_of
 from benchmarks.deep_peers import deep_peers_of
 from benchmarks.domain_layer import table_of_ways
+from benchmarks.engine_choices import table_of_batches, table_of_costs, table_of_splits
+from benchmarks.error_bar_accuracy import table_of_accuracy
 from benchmarks.evidence import evidence_of
 from benchmarks.inference_choices import table_of_aim, table_of_fits, table_of_passes
 from benchmarks.limits import table_of_limits
@@ -32,7 +34,7 @@ PAGE = PROJECT / "docs" / "benchmarks.md"
 PAGES = (
     PAGE,
     *(PROJECT / "docs" / "generators" / f"{name}.md" for name in ("auto", "pategan")),
-    *(PROJECT / "docs" / "design" / f"{name}.md" for name in ("domain_layer", "graphical_models")),
+    *(PROJECT / "docs" / "design" / f"{name}.md" for name in ("domain_layer", "error_bars", "graphical_models")),
 )
 """Every page with tables that `report` writes."""
 
@@ -70,6 +72,10 @@ _OTHERS: dict[str, Callable[[Record], str]] = {
     "domain-layer": partial(_of_file, "domain_layer", table_of_ways),
     "passes": partial(_of_file, "inference_choices", table_of_passes),
     "fits": partial(_of_file, "inference_choices", table_of_fits),
+    "engine-costs": partial(_of_file, "engine_choices", table_of_costs),
+    "batches": partial(_of_file, "engine_choices", table_of_batches),
+    "mst-shares": partial(_of_file, "engine_choices", table_of_splits),
+    "error-bars": partial(_of_file, "error_bar_accuracy", table_of_accuracy),
     "aim-precision": partial(_of_file, "inference_choices", table_of_aim),
 }
 _MARKED = re.compile(rf"(<!-- (table [\w-]+(?:: [\w -]+)?|{'|'.join(_OTHERS)}) -->\n).*?(<!-- end -->)", re.DOTALL)
