@@ -35,7 +35,7 @@ from dpsynth.generators.aim import AIM
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import multi_resolution
 from dpsynth.generators.noisy_columns import as_measurements
-from dpsynth.models import GraphicalModel, belief_propagation, clique_vector, estimate, estimation
+from dpsynth.models import GraphicalModel, belief_propagation, clique_vector, estimate, estimation, factor
 from dpsynth.models.belief_propagation import BeliefPropagation
 from dpsynth.models.mirror_descent import descend
 from dpsynth.schema.schema import Schema
@@ -46,7 +46,13 @@ LARGER_STEP = 1_000
 
 
 class _Single:
-    """numpy whose new tables are in single precision."""
+    """numpy whose new tables are in single precision.
+
+    A `Factor` asks for `float64` and would take a copy of anything else: then tables that are views of one buffer no
+    longer follow it, and a descent stands still at its start. So what is called `float64` is single here, too.
+    """
+
+    float64 = np.float32
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
@@ -65,7 +71,7 @@ def single_precision(*, double_loss: bool, larger_step: bool) -> Iterator[None]:
     """
     run = BeliefPropagation.run
     with ExitStack() as changed:
-        for module in (belief_propagation, clique_vector):
+        for module in (belief_propagation, clique_vector, factor):
             changed.enter_context(mock.patch.object(module, "np", _Single()))
         changed.enter_context(mock.patch.object(belief_propagation, "_IMPOSSIBLE", -1e30))
         changed.enter_context(mock.patch.object(belief_propagation, "_TINY", np.finfo(np.float32).tiny))
