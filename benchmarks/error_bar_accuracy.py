@@ -67,7 +67,7 @@ def accuracy(name: str, epsilon: str, table: BenchmarkTable) -> list[dict[str, A
         true = np.array([true_distance(bar, fitted, table.codes, made.codes) for bar in chosen])
         expected = np.array([bar.expected for bar in chosen])
         upper = np.array([bar.upper for bar in chosen])
-        covered = sum(bar.lower <= right <= bar.upper for bar, right in zip(chosen, true, strict=True))
+        covered = sum(bool(bar.lower <= right <= bar.upper) for bar, right in zip(chosen, true, strict=True))
         found.append(
             {
                 "generator": name,
