@@ -93,8 +93,9 @@ def table_of_accuracy(record: Mapping[str, Any]) -> str:
     for row in record["rows"]:
         quartiles = ", ".join(f"{part:.2f}" for part in row["quartiles"])
         ends = ["no bound", ""] if row["upper"] is None else [str(row["upper"]), f"{row['covered']} of {row['number']}"]
-        cells = [f"`{row['generator']}`", f"{row['number']} {row['marginals']}", row["true"], row["expected"]]
-        lines.append(f"| {' | '.join(map(str, [*cells, quartiles, *ends]))} |")
+        means = [f"{row['true']:.4f}", f"{row['expected']:.4f}"]
+        cells = [f"`{row['generator']}`", f"{row['number']} {row['marginals']}", *means, quartiles, *ends]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
