@@ -7,12 +7,14 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from benchmarks.tables.base import PROJECT
 from dpsynth import __version__
 
 
+@cache
 def source_version() -> str:
     """Return version and digest of the package's source: it changes when code changes, not when a page does."""
     digest = hashlib.sha256()
