@@ -33,7 +33,7 @@ from benchmarks.tables.registry import TABLES
 PAGE = PROJECT / "docs" / "benchmarks.md"
 PAGES = (
     PAGE,
-    *(PROJECT / "docs" / "generators" / f"{name}.md" for name in ("auto", "mst", "pategan")),
+    *(PROJECT / "docs" / "generators" / f"{name}.md" for name in ("aim", "auto", "mst", "pategan")),
     *(PROJECT / "docs" / "design" / f"{name}.md" for name in ("domain_layer", "error_bars", "graphical_models")),
 )
 """Every page with tables that `report` writes."""
