@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.cost import cost_of
+from dpsynth.attacks.repeated_runs import mu_of_order
 from dpsynth.auditing.likelihood import ExactAnswers, log_likelihood_ratio
 from dpsynth.auditing.listener import Conversation, Listener
 from dpsynth.auditing.neighbors import NeighborPair
@@ -34,8 +35,8 @@ _BEYOND = Fraction(10**12)
 _MOST_TRAINING = 500
 """Runs in each world that the black-box statistic learns from; all others are counted."""
 
-_MANY_MORE = 0.2
-"""Of all pairs: more than luck gives one of two ways to learn in halves of 40 runs."""
+_CLEARLY_MORE = 0.75
+"""Of mu: more than luck gives one of two ways to learn in halves of 40 runs."""
 
 _MOST_CELLS = 4096
 """Of the table of all columns together; a game with more looks at single columns and pairs."""
@@ -147,7 +148,7 @@ class PlayedGame:
         The guess is linear. In the runs that it learns from, the auditor knows the likelihood ratio itself, which
         teaches more than the world alone. Where questions have none, as votes, the world is all there is to learn from;
         and where tables show more than answers do, which they never should, the world teaches more: the auditor learns
-        from it if in half of these runs it orders many more pairs right, having been learnt in the other half.
+        from it if in half of these runs it shows clearly more, having been learnt in the other half.
 
         Args:
             training: share of the runs, the first ones, that are learnt from; never more than 500 in each world.
@@ -162,7 +163,7 @@ class PlayedGame:
                 _order(moving[:, half:seen] @ _weights(moving[:, :half], taught[:, :half]))
                 for taught in (known, worlds)
             )
-            better = worlds if by_world > by_ratio + _MANY_MORE else known
+            better = worlds if mu_of_order(by_world) > mu_of_order(by_ratio) + _CLEARLY_MORE else known
         without, with_unit = moving[:, seen:] @ _weights(moving[:, :seen], better)
         return without, with_unit
 
