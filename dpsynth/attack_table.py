@@ -28,6 +28,7 @@ def attack_table(
     out: str | Path,
     reference: TableLike | None = None,
     quasi_identifiers: Sequence[Sequence[str]] = (),
+    secrets: Sequence[str] = (),
     groups: Mapping[str, str] | None = None,
     policy: Policy | None = None,
     seed: int | None = None,
@@ -39,11 +40,13 @@ def attack_table(
     rows, public ones if possible; without them half of the controls serve. `quasi_identifiers` are groups of columns in
     which others may know people, such as `[["age", "sex", "zip"]]`, and `groups` are people to be looked at on their
     own, by name and condition, such as `{"the very old": "age >= 85"}`; both are added to what the schema declares.
+    `secrets` are columns whose values others are not to guess: a PASS then says so of these, and of every column if
+    none is named.
     `seed` makes the attacks repeatable.
 
     Raises:
-        InvalidInput: a group of quasi-identifiers is empty or names a column that the schema does not have; a group of
-            people has the name of another, or a condition that names no people.
+        InvalidInput: a group of quasi-identifiers is empty, or one of them or `secrets` names a column that the schema
+            does not have; a group of people has the name of another, or a condition that names no people.
         SchemaError: the schema cannot be used.
         TableError: a table cannot be read, does not fit the schema or has no rows, or controls are the training rows.
         BundleError: `out` exists already, is inside a release folder, or cannot be written.
@@ -52,7 +55,7 @@ def attack_table(
     """
     folder = Path(out)
     schema = schema if isinstance(schema, Schema) else Schema.from_yaml(Path(schema))
-    require_known_columns(quasi_identifiers, [column.name for column in schema.columns])
+    require_known_columns([*quasi_identifiers, *([secrets] if secrets else [])], [one.name for one in schema.columns])
     people = _people(groups or {}, schema)
     _require_different_files(training, control)
     for table in (synthetic, training, control, reference):
@@ -70,6 +73,7 @@ def attack_table(
         rng=np.random.default_rng(seed),
         groups=people,
         quasi_identifiers=quasi_identifiers,
+        secrets=secrets,
     )
     return write_table_audit(folder, findings, render=render_internal_report)
 

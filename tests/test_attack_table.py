@@ -57,6 +57,15 @@ def test_people_of_the_same_kind_do_not_fail(tables: dict[str, pd.DataFrame], tm
     found = attacked(tables["fresh"], tables, tmp_path / "audit", reference=tables["reference"])
     assert found.verdict is not Verdict.FAIL
     assert content(found)["remarks"] == []
+    assert content(found)["secrets"] == []
+
+
+def test_a_report_says_which_secrets_a_pass_would_be_about(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    found = attacked(tables["fresh"], tables, tmp_path / "audit", reference=tables["reference"], secrets=["smoker"])
+    assert content(found)["secrets"] == ["smoker"]
+    (remark,) = content(found)["remarks"]  # type: ignore[misc]
+    assert "a PASS speaks about smoker and about no other column" in remark
+    assert remark in (found.folder / HTML_FILE).read_text(encoding="utf-8")
 
 
 def test_the_report_is_stamped_and_for_its_owner_only(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:

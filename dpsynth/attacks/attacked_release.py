@@ -42,6 +42,7 @@ class AttackedRelease:
         seed: of all randomness.
         tolerances: limits for the readings.
         confidence: of each bound.
+        secrets: names of the columns of which a release has to be shown safe from guesses; all if none is named.
     """
 
     members: Records
@@ -55,6 +56,7 @@ class AttackedRelease:
     seed: int
     tolerances: Tolerances
     confidence: float
+    secrets: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -68,6 +70,7 @@ class AttackedRelease:
         rng: np.random.Generator,
         tolerances: Tolerances,
         confidence: float,
+        secrets: tuple[str, ...] = (),
     ) -> AttackedRelease:
         """Put people into order, and let half of the controls join a reference that is too small."""
         split_rng, order_rng, seed_rng = rng.spawn(3)
@@ -99,6 +102,7 @@ class AttackedRelease:
             seed=int(seed_rng.integers(2**63)),
             tolerances=tolerances,
             confidence=confidence,
+            secrets=secrets,
         )
 
     @property

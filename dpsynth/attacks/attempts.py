@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpsynth.attacks.attacked_release import AttackedRelease
-from dpsynth.attacks.base import AnyAttack, Attack, AttackFamily, CountingAttack, MetaAttack
+from dpsynth.attacks.base import AnyAttack, Attack, AttackFamily, CountingAttack, Goal, MetaAttack
 from dpsynth.attacks.hypotheses import Hypothesis, counted, enough_for_low_rates, hypothesis
 from dpsynth.attacks.registry import AttackEntry
-from dpsynth.attacks.result import Statistic
+from dpsynth.attacks.result import EVERYONE, Duty, Statistic
 from dpsynth.errors import AttackFailed
 
 _PART_OF_A_STRATUM = 4
@@ -37,8 +37,11 @@ def tried(
 
 
 def _asked(release: AttackedRelease, entry: AttackEntry) -> list[_Mask]:
-    """Return whom the attack is tried on in each stratum; the targets are in random order, so the first will do."""
-    if entry.most_targets is None:
+    """Return whom the attack is tried on in each stratum; the targets are in random order, so the first will do.
+
+    Declared secrets are guessed of everybody: where most guesses are right anyway, few people are left to tell.
+    """
+    if entry.most_targets is None or (release.secrets and entry.threat_model.goal is Goal.ATTRIBUTE):
         return [stratum.people for stratum in release.strata]
     chosen = []
     for place, stratum in enumerate(release.strata):
@@ -99,6 +102,7 @@ def _counted(release: AttackedRelease, entry: AttackEntry, attack: CountingAttac
             limits=release.tolerances,
             weight=entry.weight / (len(trials) * len(entry.statistics)),
             confidence=release.confidence,
+            duty=_duty(release, entry, Duty.ALWAYS, statistic, one.label),
         )
         for one in trials
         for statistic in entry.statistics
@@ -110,8 +114,9 @@ def _compared(
 ) -> list[Hypothesis]:
     """Return the hypotheses of an attack that scores targets: every variant in every stratum."""
     found = []
-    shares = sum(stratum.weight for stratum in release.strata)
-    for stratum, mask in zip(release.strata, asked, strict=True):
+    strata = [stratum for stratum in release.strata if stratum.label == EVERYONE or not entry.only_everyone]
+    shares = sum(stratum.weight for stratum in strata)
+    for stratum, mask in zip(strata, asked[: len(strata)], strict=True):
         members, controls = (np.flatnonzero(mask & side) for side in (release.is_member, ~release.is_member))
         limits = release.tolerances.widened(stratum.slack)
         statistics = [
@@ -133,8 +138,19 @@ def _compared(
                 confidence=release.confidence,
                 # The same coins for every variant: how variants are called or ordered then has no effect.
                 rng=release.rng_for(entry.name, statistic.name),
+                duty=_duty(release, entry, stratum.duty, statistic, variant),
             )
             for variant, scores in variants.items()
             for statistic in statistics
         ]
     return found
+
+
+def _duty(release: AttackedRelease, entry: AttackEntry, duty: Duty, statistic: Statistic, variant: str) -> Duty:
+    """Return whether a release has to be shown safe from one hypothesis, of people about whom `duty` is asked."""
+    if entry.only_alarms or statistic is Statistic.TPR_AT_LOW_FPR:
+        return Duty.NEVER
+    if release.secrets and entry.threat_model.goal is Goal.ATTRIBUTE:
+        declared = any(variant == secret or variant.startswith(f"{secret} from ") for secret in release.secrets)
+        return duty if declared else Duty.NEVER
+    return duty

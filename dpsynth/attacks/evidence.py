@@ -15,6 +15,7 @@ from dpsynth.attacks.bounds import clopper_pearson, difference_of_proportions, e
 from dpsynth.attacks.ranking import Evidence, auc_evidence, tpr_evidence
 from dpsynth.attacks.result import Statistic, Tolerances
 from dpsynth.attacks.significance import fisher_one_sided
+from dpsynth.attacks.weighted_excess import weighted_evidence
 
 
 def score_evidence(
@@ -43,6 +44,8 @@ def score_evidence(
             return tpr_evidence(members, controls, fpr=tolerances.fpr, confidence=confidence, rng=rng)
         case Statistic.TPR_AT_LOW_FPR:
             return tpr_evidence(members, controls, fpr=tolerances.low_fpr, confidence=confidence, rng=rng)
+        case Statistic.WEIGHTED_MATCH_EXCESS:
+            return weighted_evidence(members, controls, confidence=confidence)
         case Statistic.EXACT_MATCH_EXCESS | Statistic.NEAR_MATCH_EXCESS | Statistic.EXCESS_RISK:
             hits = Trials("", int((members > 0).sum()), members.size, int((controls > 0).sum()), controls.size)
             return trial_evidence(statistic, hits, confidence=confidence)

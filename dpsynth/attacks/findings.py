@@ -138,6 +138,7 @@ class SuiteFindings:
         curves: one per attack that ranks targets.
         distances: to the released and to the reference table.
         failed: attacks that gave no result; with any, nothing is shown to be safe.
+        secrets: the columns that were declared; a PASS says something about guesses of these only, of all if none.
     """
 
     results: tuple[AttackResult, ...]
@@ -147,6 +148,7 @@ class SuiteFindings:
     curves: tuple[RocCurve, ...] = ()
     distances: tuple[DistanceHistogram, ...] = ()
     failed: tuple[FailedAttack, ...] = ()
+    secrets: tuple[str, ...] = ()
 
     @property
     def reading(self) -> Reading:

@@ -20,7 +20,7 @@ from dpsynth.attacks.evidence import score_evidence, trial_evidence
 from dpsynth.attacks.findings import Untested
 from dpsynth.attacks.power import rows_to_decide, smallest_detectable_auc, smallest_detectable_rate
 from dpsynth.attacks.ranking import Evidence, auc_evidence
-from dpsynth.attacks.result import EVERYONE, AttackResult, Statistic, Tolerances
+from dpsynth.attacks.result import EVERYONE, AttackResult, Duty, Statistic, Tolerances
 from dpsynth.attacks.significance import fisher_one_sided, holm_adjusted
 
 
@@ -38,6 +38,7 @@ class Hypothesis:
         controls: number of controls.
         limits: for this stratum.
         weight: share of the significance, relative to the others.
+        duty: whether a release has to be shown safe from it before it passes.
     """
 
     attack: str
@@ -49,6 +50,7 @@ class Hypothesis:
     controls: int
     limits: Tolerances
     weight: float
+    duty: Duty
 
 
 def hypothesis(
@@ -63,19 +65,27 @@ def hypothesis(
     weight: float,
     confidence: float,
     rng: np.random.Generator,
+    duty: Duty,
 ) -> Hypothesis:
     """Return the hypothesis about scores."""
     evidence = score_evidence(statistic, members, controls, tolerances=limits, confidence=confidence, rng=rng)
-    return Hypothesis(attack, variant, statistic, stratum, evidence, members.size, controls.size, limits, weight)
+    return Hypothesis(attack, variant, statistic, stratum, evidence, members.size, controls.size, limits, weight, duty)
 
 
 def counted(
-    attack: str, trials: Trials, statistic: Statistic, *, limits: Tolerances, weight: float, confidence: float
+    attack: str,
+    trials: Trials,
+    statistic: Statistic,
+    *,
+    limits: Tolerances,
+    weight: float,
+    confidence: float,
+    duty: Duty,
 ) -> Hypothesis:
     """Return the hypothesis about trials, which are always made against everyone."""
     evidence = trial_evidence(statistic, trials, confidence=confidence)
     sizes = trials.member_trials, trials.control_trials
-    return Hypothesis(attack, trials.label, statistic, EVERYONE, evidence, *sizes, limits, weight)
+    return Hypothesis(attack, trials.label, statistic, EVERYONE, evidence, *sizes, limits, weight, duty)
 
 
 def judged(
@@ -83,8 +93,9 @@ def judged(
 ) -> tuple[tuple[AttackResult, ...], tuple[Untested, ...]]:
     """Return one result per hypothesis that so many people can decide, and what was left out.
 
-    What concerns everyone is always tested: where it cannot be decided, the result has to say so. `lost` is the weight
-    of attacks that failed: they count as hypotheses that nothing speaks against.
+    What concerns everyone is always tested: where it cannot be decided, the result has to say so. What a release has to
+    be shown safe from among fewer people is a result as well, outside of the family if they cannot decide it. `lost` is
+    the weight of attacks that failed: they count as hypotheses that nothing speaks against.
     """
     significance = 1 - confidence
     total = sum(one.weight for one in hypotheses) + lost
@@ -96,6 +107,7 @@ def judged(
     weights = [one.weight for one in tested] + [lost] * (lost > 0)
     p_values = [one.evidence.p_value for one in tested] + [1.0] * (lost > 0)
     adjusted = holm_adjusted(p_values, weights)[: len(tested)]
+    owed = [one for one in left_out if one.duty is Duty.ALWAYS]
     results = tuple(
         AttackResult(
             attack=one.attack,
@@ -111,11 +123,11 @@ def judged(
             variant=one.variant,
             stratum=one.stratum,
             control_value=one.evidence.control_value,
-            decisive=one.stratum == EVERYONE or _could_pass(one, confidence),
+            decisive=one.duty is Duty.ALWAYS or (one.duty is Duty.WHERE_POSSIBLE and _could_pass(one, confidence)),
         )
-        for one, corrected in zip(tested, adjusted, strict=True)
+        for one, corrected in zip([*tested, *owed], [*adjusted, *[1.0] * len(owed)], strict=True)
     )
-    return results, _summed(left_out)
+    return results, _summed([one for one in left_out if one.duty is not Duty.ALWAYS])
 
 
 def enough_for_low_rates(members: int, controls: int, limits: Tolerances) -> bool:
@@ -158,8 +170,6 @@ def _could_pass(one: Hypothesis, confidence: float) -> bool:
         return 0.5 + float(scipy.special.ndtri(confidence)) * deviation <= limit
     if one.statistic is Statistic.TPR_AT_FPR:
         return min(one.members, one.controls) >= rows_to_decide(fpr=one.limits.fpr, tolerance=limit)
-    if one.statistic is Statistic.TPR_AT_LOW_FPR:
-        return True  # tested only where it could
     alike = Trials(
         "",
         round(one.evidence.control_value * one.members),

@@ -75,10 +75,11 @@ def require_known_columns(groups: ColumnNames, names: Sequence[str]) -> None:
     """
     for group in groups:
         if isinstance(group, str):
-            raise InvalidInput(f"'{group}' is one name: a group of quasi-identifiers is a list of column names")
+            raise InvalidInput(f"'{group}' is one name: a group of columns is a list of names")
         if not group:
             raise InvalidInput("a group of quasi-identifiers needs at least one column")
         if unknown := sorted(set(group).difference(names)):
             raise InvalidInput(
-                f"quasi-identifiers name columns that do not exist: {', '.join(unknown)}; known: {', '.join(names)}"
+                f"quasi-identifiers or secrets name columns that do not exist: {', '.join(unknown)}; "
+                f"known: {', '.join(names)}"
             )

@@ -27,6 +27,8 @@ class Statistic(Enum):
     """The same where hardly anybody is accused falsely; only with controls enough to place the threshold."""
     EXACT_MATCH_EXCESS = "exact match excess"
     """Share of members that the synthetic table contains, minus the same share of controls."""
+    WEIGHTED_MATCH_EXCESS = "weighted match excess"
+    """The same, where people count the more, the less a natural twin of theirs is to be expected."""
     NEAR_MATCH_EXCESS = "near match excess"
     EXCESS_RISK = "excess risk"
     """(p - c) / (1 - c) for success rates p among members and c among controls: 0 is what the population explains."""
@@ -42,6 +44,7 @@ _UNITS = {
     Statistic.TPR_AT_FPR: "share of the members",
     Statistic.TPR_AT_LOW_FPR: "share of the members",
     Statistic.EXACT_MATCH_EXCESS: "share of the members minus share of the controls",
+    Statistic.WEIGHTED_MATCH_EXCESS: "weighted share of the members minus weighted share of the controls",
     Statistic.NEAR_MATCH_EXCESS: "share of the members minus share of the controls",
     Statistic.EXCESS_RISK: "share of what fails without membership",
 }
@@ -61,6 +64,16 @@ class Reading(Enum):
     """Neither: too few records to tell."""
 
 
+class Duty(Enum):
+    """Whether a release has to be shown safe from something before it passes; whatever fails, fails it."""
+
+    ALWAYS = "always"
+    """Where too few people are at hand to show it, nothing passes."""
+    WHERE_POSSIBLE = "where so many people could show it"
+    NEVER = "never"
+    """Searched for alarms only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tolerances:
     """Largest acceptable risks. Policy, not science: the defaults are stated, and a policy may set others.
@@ -69,7 +82,7 @@ class Tolerances:
         fpr: the fixed false-positive rate.
         tpr: largest true-positive rate at that rate.
         auc: largest AUC.
-        exact_match_excess: largest excess share of exact matches.
+        exact_match_excess: largest excess share of exact matches, weighted or not.
         near_match_excess: largest excess share of near matches. A near match happens to about 1 % of unseen records,
             so the default is the limit on the true-positive rate minus that 1 %.
         low_fpr: the fixed low false-positive rate.
@@ -116,7 +129,7 @@ class Tolerances:
                 return self.tpr
             case Statistic.TPR_AT_LOW_FPR:
                 return self.low_tpr
-            case Statistic.EXACT_MATCH_EXCESS:
+            case Statistic.EXACT_MATCH_EXCESS | Statistic.WEIGHTED_MATCH_EXCESS:
                 return self.exact_match_excess
             case Statistic.NEAR_MATCH_EXCESS:
                 return self.near_match_excess
@@ -151,8 +164,8 @@ class AttackResult:
         variant: label of the variant of a family, made of public names; empty for an attack without variants.
         stratum: which people were compared.
         control_value: the same rate among controls: fixed by the threshold, or observed; 0.5 for an AUC.
-        decisive: whether so many rows would let a release without any risk pass. A small stratum that cannot pass is
-            searched for alarms only, and does not keep the others from passing.
+        decisive: whether a release passes only if this result does. What is searched for alarms only does not keep
+            the others from passing.
     """
 
     attack: str
@@ -199,6 +212,8 @@ class AttackResult:
                 what = f"A threshold that accuses {control} of the controls finds {number} of the members"
             case Statistic.EXACT_MATCH_EXCESS | Statistic.NEAR_MATCH_EXCESS:
                 what = f"The share of members with a match is {number} above that of the controls, {control}"
+            case Statistic.WEIGHTED_MATCH_EXCESS:
+                what = f"Weighted, the share of members with a match is {number} above that of the controls, {control}"
             case Statistic.EXCESS_RISK:
                 what = f"Controls are hit at a rate of {control}; of what fails there, {number} succeeds on members"
             case _:

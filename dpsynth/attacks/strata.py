@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from dpsynth.attacks.distance import nearest_totals
 from dpsynth.attacks.records import CodedColumn, Records, level_values, rows_among
-from dpsynth.attacks.result import EVERYONE
+from dpsynth.attacks.result import EVERYONE, Duty
 from dpsynth.errors import InvalidInput
 from dpsynth.schema.columns import Column
 from dpsynth.schema.people_group import PeopleGroup
 
 _NEIGHBOURS = 5
 
-_ISOLATED = ((0.1, "most isolated 10 %", 2.0), (0.01, "most isolated 1 %", 1.0))
-"""Share of the people, label, weight."""
+_ISOLATED = ((0.1, "most isolated 10 %", 2.0, Duty.ALWAYS), (0.01, "most isolated 1 %", 1.0, Duty.NEVER))
+"""Share of the people, label, weight, duty: one person in a hundred is too few to show anything about them safe."""
 
 _EVERYONE_WEIGHT = 4.0
 _GROUPS_WEIGHT = 2.0
@@ -89,7 +89,7 @@ def require_different_labels(groups: Sequence[DeclaredGroup]) -> None:
     Raises:
         InvalidInput: for a label that is given twice or taken.
     """
-    labels = [EVERYONE, *(label for _, label, _ in _ISOLATED), *(group.label for group in groups)]
+    labels = [EVERYONE, *(label for _, label, _, _ in _ISOLATED), *(group.label for group in groups)]
     if len(set(labels)) < len(labels):
         raise InvalidInput("groups of people need labels that are different, and none of those that every suite has")
 
@@ -103,12 +103,14 @@ class Stratum:
         people: which of the targets, shape (targets,).
         slack: by how much its limits are wider than those for everyone.
         weight: its part of the significance of each attack, relative to the other strata.
+        duty: whether a release has to be shown safe for these people before it passes.
     """
 
     label: str
     people: NDArray[np.bool_]
     slack: float
     weight: float
+    duty: Duty
 
 
 def strata_of(
@@ -124,13 +126,13 @@ def strata_of(
     People as isolated as the limit are left out, so a stratum holds at most its share; where many are equally isolated
     it may hold nobody.
     """
-    strata = [Stratum(EVERYONE, np.ones(len(targets), dtype=np.bool_), 1.0, _EVERYONE_WEIGHT)]
+    strata = [Stratum(EVERYONE, np.ones(len(targets), dtype=np.bool_), 1.0, _EVERYONE_WEIGHT, Duty.ALWAYS)]
     # Sums of multiples of the resolution: exact, so equal isolation is equal in any order of columns.
     isolation = nearest_totals(targets, reference, neighbours=_NEIGHBOURS).sum(axis=1)
-    for share, label, weight in _ISOLATED:
-        strata.append(Stratum(label, _above_all_but(isolation, share), ISOLATED_SLACK, weight))
+    for share, label, weight, duty in _ISOLATED:
+        strata.append(Stratum(label, _above_all_but(isolation, share), ISOLATED_SLACK, weight, duty))
     for label, people in groups.items():
-        strata.append(Stratum(label, people, 1.0, _GROUPS_WEIGHT / len(groups)))
+        strata.append(Stratum(label, people, 1.0, _GROUPS_WEIGHT / len(groups), Duty.WHERE_POSSIBLE))
     return tuple(strata)
 
 

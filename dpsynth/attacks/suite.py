@@ -42,6 +42,7 @@ def run_suite(
     names: Sequence[str] | None = None,
     groups: Sequence[DeclaredGroup] = (),
     quasi_identifiers: Sequence[Sequence[str]] = (),
+    secrets: Sequence[str] = (),
     attacks: Sequence[str] = tuple(ATTACKS),
     tolerances: Tolerances = DEFAULT_TOLERANCES,
     confidence: float = 0.95,
@@ -60,6 +61,7 @@ def run_suite(
         names=names,
         groups=groups,
         quasi_identifiers=quasi_identifiers,
+        secrets=secrets,
         attacks=attacks,
         tolerances=tolerances,
         confidence=confidence,
@@ -80,6 +82,7 @@ def attack_release(
     names: Sequence[str] | None = None,
     groups: Sequence[DeclaredGroup] = (),
     quasi_identifiers: Sequence[Sequence[str]] = (),
+    secrets: Sequence[str] = (),
     attacks: Sequence[str] = tuple(ATTACKS),
     tolerances: Tolerances = DEFAULT_TOLERANCES,
     confidence: float = 0.95,
@@ -100,14 +103,16 @@ def attack_release(
         names: the public name of each column, for the labels of variants; numbers by default.
         groups: people to be looked at on their own, by public values of one column.
         quasi_identifiers: groups of columns, by name, in which others may know people; each is matched on its own.
+        secrets: columns, by name, whose values others are not to guess. A release has to be shown safe from guesses of
+            these; guesses of other columns are looked at for alarms. Without any, every column is a secret.
         attacks: names in the registry; those that blend the scores of others run last.
         tolerances: limits for the readings.
         confidence: of each bound; one minus it is the significance of the whole suite.
         pictures: whether exposed rows, curves and distances are found too; no result depends on them.
 
     Raises:
-        InvalidInput: for an unknown attack, tables of different columns, or names, groups or quasi-identifiers that do
-            not fit them.
+        InvalidInput: for an unknown attack, tables of different columns, or names, groups, quasi-identifiers or secrets
+            that do not fit them.
         MissingExtra: an attack needs a library that is not installed.
 
     An attack that fails while it runs, whatever it raises, is a finding and ends nothing: that it failed may depend on
@@ -119,9 +124,10 @@ def attack_release(
         raise InvalidInput("the suite needs one name per column, and groups by columns that exist")
     require_different_labels(groups)
     require_known_columns(quasi_identifiers, names)
+    require_known_columns([secrets] if secrets else [], names)
     with remembered_distances(), shown_steps("attacks", len(entries)) as step:
         tables = members, controls, synthetic, reference
-        release = AttackedRelease.of(*tables, names, groups, rng, tolerances, confidence)
+        release = AttackedRelease.of(*tables, names, groups, rng, tolerances, confidence, tuple(secrets))
         hypotheses: list[Hypothesis] = []
         failed: dict[AttackEntry, FailedAttack] = {}
         rankings: dict[str, dict[str, _Scores]] = {}
@@ -136,7 +142,9 @@ def attack_release(
         lost = sum(entry.weight for entry in failed)
         results, untested = judged(hypotheses, confidence=confidence, lost=lost)
         if not pictures:
-            return SuiteFindings(results, release.sizes(), untested, failed=tuple(failed.values()))
+            return SuiteFindings(
+                results, release.sizes(), untested, failed=tuple(failed.values()), secrets=release.secrets
+            )
         return SuiteFindings(
             results=results,
             strata=release.sizes(),
@@ -145,6 +153,7 @@ def attack_release(
             curves=strongest_curves(release, rankings),
             distances=distance_histograms(release),
             failed=tuple(failed.values()),
+            secrets=release.secrets,
         )
 
 

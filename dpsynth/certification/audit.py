@@ -181,6 +181,7 @@ def attack_rows(
     rng: np.random.Generator,
     groups: Sequence[PeopleGroup] = (),
     quasi_identifiers: Sequence[Sequence[str]] = (),
+    secrets: Sequence[str] = (),
 ) -> AuditReport:
     """Return what the attack suite finds; called behind the door, on codes of shape (rows, columns).
 
@@ -195,6 +196,7 @@ def attack_rows(
         rng: all randomness of the attacks.
         groups: further people to be looked at on their own.
         quasi_identifiers: further groups of columns, by name, in which others may know people.
+        secrets: columns, by name, whose guesses a PASS excludes; every column if none is named.
 
     Privacy: an exact function of real rows; the caller seals it. What goes wrong does too, so nothing but an interrupt
     is raised.
@@ -216,6 +218,7 @@ def attack_rows(
             groups=[DeclaredGroup.of_people(group, schema.columns) for group in people],
             tolerances=policy.tolerances,
             quasi_identifiers=[*schema.quasi_identifiers, *quasi_identifiers],
+            secrets=secrets,
             confidence=policy.confidence,
         )
     except Exception as fault:  # noqa: BLE001 - which it is, and what it says, may depend on rows

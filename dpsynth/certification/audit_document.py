@@ -26,6 +26,7 @@ def findings_to_json(findings: SuiteFindings) -> dict[str, JsonValue]:
             }
             for one in findings.untested
         ],
+        "secrets": list(findings.secrets),
         "failed": [{"attack": one.attack, "error": one.error} for one in findings.failed],
         "exposed_rows": {
             "score": exposed.score,

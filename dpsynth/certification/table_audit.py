@@ -81,6 +81,7 @@ def find_in_table(
     rng: np.random.Generator,
     groups: Sequence[PeopleGroup] = (),
     quasi_identifiers: Sequence[Sequence[str]] = (),
+    secrets: Sequence[str] = (),
 ) -> Confidential[TableFindings]:
     """Return what the attack suite finds in a table, sealed.
 
@@ -95,6 +96,7 @@ def find_in_table(
         rng: all randomness of the attacks.
         groups: people to be looked at on their own, further to those of the schema.
         quasi_identifiers: groups of columns, by name, in which others may know people; further to those of the schema.
+        secrets: columns, by name, whose guesses a PASS excludes; every column if none is named.
 
     Raises:
         SchemaError: the schema has blanks.
@@ -116,8 +118,9 @@ def find_in_table(
             rng=rng,
             groups=groups,
             quasi_identifiers=quasi_identifiers,
+            secrets=secrets,
         )
-        return TableFindings(report, tuple(_remarks(tables, schema)))
+        return TableFindings(report, (*_remarks(tables, schema), *_remarks_on(secrets)))
 
     return examine_tables(synthetic, training, control, reference, schema, look)
 
@@ -188,6 +191,14 @@ def _remarks(tables: AuditTables, schema: Schema) -> Iterator[str]:
                 f"Of column '{column.name}' of the synthetic table {share:.0%} of the cells are outside the declared "
                 "domain. Attacks see these cells as one value, so they may miss a leak."
             )
+
+
+def _remarks_on(secrets: Sequence[str]) -> Iterator[str]:
+    if secrets:
+        yield (
+            f"Secrets were declared: of guesses, a PASS speaks about {', '.join(secrets)} and about no other column. "
+            "Guesses of the others were tried too, and could fail the table."
+        )
 
 
 def _counted(codes: NDArray[np.int32]) -> Counter[bytes]:

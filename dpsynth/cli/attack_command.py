@@ -43,6 +43,10 @@ def attack(
         list[str] | None,
         typer.Option(help="Columns in which others may know people, such as age,sex,zip; may be repeated."),
     ] = None,
+    secrets: Annotated[
+        str | None,
+        typer.Option(help="Columns that nobody shall guess, such as income,diagnosis; every column if not given."),
+    ] = None,
     groups: Annotated[
         list[str] | None,
         typer.Option(help="People to look at on their own, such as 'the very old: age >= 85'; may be repeated."),
@@ -69,6 +73,7 @@ def attack(
             policy=load_policy(policy),
             # As in a line of CSV, so that a name with a comma in it can stand in quotes.
             quasi_identifiers=list(csv.reader(quasi_identifiers or (), skipinitialspace=True)),
+            secrets=[name for line in csv.reader([secrets or ""], skipinitialspace=True) for name in line],
             groups=_named(groups or ()),
             seed=seed,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,9 +79,24 @@ def test_excess_risk_by_hand() -> None:
     # 60 of 100 against 20 of 100: of the 80 % that fails without membership, half succeeds with it.
     found = excess_risk(60, 100, 20, 100, confidence=0.95)
     assert found.estimate == pytest.approx(0.5)
-    member, control = clopper_pearson(60, 100, confidence=0.975), clopper_pearson(20, 100, confidence=0.975)
+    # Of the ratio of failures, 0.4 to 0.8, logarithmic distances to Clopper-Pearson's bounds are squared and added.
+    member, control = clopper_pearson(60, 100, confidence=0.95), clopper_pearson(20, 100, confidence=0.95)
+    up = math.hypot(math.log((1 - member.lower) / 0.4), math.log(0.8 / (1 - control.upper)))
+    down = math.hypot(math.log(0.4 / (1 - member.upper)), math.log((1 - control.lower) / 0.8))
+    assert found.lower == pytest.approx(1 - 0.5 * math.exp(up))
+    assert found.upper == pytest.approx(1 - 0.5 * math.exp(-down))
+
+
+def test_excess_risk_of_somebody_who_is_always_right_shares_the_error_between_two_bounds() -> None:
+    found = excess_risk(100, 100, 20, 100, confidence=0.95)
+    member, control = clopper_pearson(100, 100, confidence=0.975), clopper_pearson(20, 100, confidence=0.975)
+    assert (found.estimate, found.upper) == (1, 1)
     assert found.lower == pytest.approx(1 - (1 - member.lower) / (1 - control.upper))
-    assert found.upper == pytest.approx(1 - (1 - member.upper) / (1 - control.lower))
+
+
+def test_an_excess_risk_of_nothing_is_shown_by_two_thousand_guesses_of_which_half_fail() -> None:
+    # Two bounds that share the error would still leave 7.7 % open.
+    assert excess_risk(1000, 2000, 1000, 2000, confidence=0.95).upper < 0.052
 
 
 @pytest.mark.parametrize("rates", [(0.3, 0.3), (0.05, 0.0), (0.9, 0.8), (0.02, 0.4)])

@@ -56,6 +56,7 @@ def test_every_statistic_has_a_limit() -> None:
         Statistic.AUC: 0.55,
         Statistic.TPR_AT_FPR: 0.03,
         Statistic.EXACT_MATCH_EXCESS: 0.002,
+        Statistic.WEIGHTED_MATCH_EXCESS: 0.002,
         Statistic.NEAR_MATCH_EXCESS: 0.02,
         Statistic.TPR_AT_LOW_FPR: 0.005,
         Statistic.EXCESS_RISK: 0.05,
@@ -108,6 +109,12 @@ def test_the_power_statement_names_what_could_have_been_found() -> None:
             0.02,
             "The share of members with a match is 60 % above that of the controls, 2 %: between 56 % and 64 %, "
             "each bound with 95 % confidence; 0 % if nothing leaks, lower is safer, limit 55 %: FAIL.",
+        ),
+        (
+            Statistic.WEIGHTED_MATCH_EXCESS,
+            0.02,
+            "Weighted, the share of members with a match is 60 % above that of the controls, 2 %: between 56 % and "
+            "64 %, each bound with 95 % confidence; 0 % if nothing leaks, lower is safer, limit 55 %: FAIL.",
         ),
         (
             Statistic.EXCESS_RISK,

@@ -115,9 +115,16 @@ def test_a_large_fresh_draw_passes() -> None:
     split = mixed_split(2000, rng(4))
     results = attack(split, split.fresh, attacks=("nearest-neighbour-difference", "near-match"))
     assert [result.reading for result in by_name(results).values()] == [Reading.PASS] * 3
-    assert overall_reading(results) is Reading.PASS
-    # The most isolated 20 people of each side cannot pass; they are searched for alarms, and results say so.
+    # The most isolated 20 people of each side are searched for alarms only, and results say so.
     assert {result.stratum for result in results if not result.decisive} == {"most isolated 1 %"}
+    # The most isolated 200 have to be shown safe too, and are too few for the true-positive rate at that limit.
+    undecided = [result for result in results if result.decisive and result.reading is not Reading.PASS]
+    assert [(one.stratum, one.statistic) for one in undecided] == [("most isolated 10 %", Statistic.TPR_AT_FPR)]
+    assert overall_reading(results) is Reading.INCONCLUSIVE
+    tables = (mixed(codes) for codes in (split.members, split.controls, split.fresh, split.reference))
+    lenient = Tolerances(fpr=0.03, tpr=0.12)
+    wider = run_suite(*tables, rng=rng(), attacks=("nearest-neighbour-difference",), tolerances=lenient)
+    assert overall_reading(wider) is Reading.PASS
 
 
 def independent(codes: Codes) -> Codes:

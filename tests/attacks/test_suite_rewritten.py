@@ -33,11 +33,17 @@ def with_rows_permuted(given: Scene) -> Scene:
     return Scene(people, turned(given.synthetic), turned(given.reference), given.names)
 
 
+def with_twins(people: Records, rng: np.random.Generator) -> Records:
+    """Return the rows with every fifth one replaced by one of ten that many people share."""
+    shared = population(10, np.random.default_rng(36)).take(rng.integers(10, size=len(people) // 5))
+    return shared.followed_by(people.take(np.arange(len(people) // 5, len(people))))
+
+
 def scene(reference_rows: int) -> Scene:
-    """Return a release that copies a fifth of the members and is otherwise honest."""
+    """Return a release that copies four in ten members, half of them rows of many people, and is otherwise honest."""
     rng = np.random.default_rng(34)
-    members, controls, reference, fresh = (population(ROWS, rng) for _ in range(4))
-    copied = members.take(np.arange(ROWS // 5)).followed_by(fresh.take(np.arange(ROWS // 5, ROWS)))
+    members, controls, reference, fresh = (with_twins(population(ROWS, rng), rng) for _ in range(4))
+    copied = members.take(np.arange(2 * ROWS // 5)).followed_by(fresh.take(np.arange(2 * ROWS // 5, ROWS)))
     return Scene(members.followed_by(controls), copied, reference.take(np.arange(reference_rows)))
 
 

@@ -72,6 +72,7 @@ FAULTS = {
     "missing reference": (("--reference", "none.csv"), "there is no such file"),
     "folder exists": (("--out", "."), "exists already"),
     "unknown quasi-identifier": (("--quasi-identifiers", 'age,"zip, code"'), "do not exist: zip, code;"),
+    "unknown secret": (("--secrets", 'age,"zip, code"'), "do not exist: zip, code;"),
     "no quasi-identifier": (("--quasi-identifiers", ""), "at least one column"),
 }
 

@@ -14,6 +14,7 @@ from dpsynth.attacks.nearest_neighbour import NearestNeighbour
 from dpsynth.attacks.quasi_identifier_match import QuasiIdentifierMatch
 from dpsynth.attacks.ranking import auc_evidence
 from dpsynth.attacks.significance import fisher_one_sided
+from dpsynth.attacks.weighted_match import WeightedMatch
 from tests.conformance.attack_scenes import (
     KINDS,
     NAMES,
@@ -292,12 +293,35 @@ class DeclaresKinds:
         return QuasiIdentifierMatch().on(kinds).scores(targets, synthetic, reference, names=names, rng=rng)
 
 
-SCORING: dict[str, Scoring] = {"copies on columns": CopiesOnColumns(), "matches on kinds": DeclaresKinds()}
+class WeighsOnFewLevels:
+    """The weighted match, on ordered columns of three levels each, so that rows have twins."""
+
+    def scores(
+        self,
+        targets: Records,
+        synthetic: Records,
+        reference: Records,
+        *,
+        names: Sequence[str],
+        rng: np.random.Generator,
+    ) -> dict[str, Scores]:
+        tables = (
+            Records(np.where(table.ordered, np.round(2 * table.values) / 2, table.values), table.ordered)
+            for table in (targets, synthetic, reference)
+        )
+        return WeightedMatch().scores(*tables, names=names, rng=rng)
+
+
+SCORING: dict[str, Scoring] = {
+    "copies on columns": CopiesOnColumns(),
+    "matches on kinds": DeclaresKinds(),
+    "weighted match on few levels": WeighsOnFewLevels(),
+}
 COUNTING: dict[str, CountingAttack] = {"copied rows": CopiedRows()}
 for name, entry in ATTACKS.items():
     loaded = entry.load()
-    if entry.needs_columns:
-        continue  # without declared columns it finds nothing: DeclaresKinds stands for it
+    if entry.needs_columns or name == "weighted-match":
+        continue  # without declared columns, or twins, it finds nothing: two attacks above stand for them
     if isinstance(loaded, CountingAttack):
         COUNTING[name] = loaded
     elif not isinstance(
