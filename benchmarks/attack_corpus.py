@@ -1,10 +1,10 @@
 """What the attack suite and the canary gate say about releases that are known to leak, and about some that do not.
 
 Run from the root of the project: `python -m benchmarks.attack_corpus [--rows N] [--reference N] [--fresh N]
-[--draws N] [--tables NAME ...] [--releases NAME ...] [--json FILE]`; a file that exists gets one more run. Every table
-gives members, controls, a reference and fresh rows, disjoint. Leaky twins of the members must fail under the suite;
-leaky twins of members with planted canaries must fail the gate; fresh rows, independent columns, noise and rows of
-another population must not.
+[--draws N] [--tables NAME ...] [--releases NAME ...] [--secrets COLUMN ...] [--json FILE]`; a file that exists gets one
+more run. Every table gives members, controls, a reference and fresh rows, disjoint. Leaky twins of the members must
+fail under the suite; leaky twins of members with planted canaries must fail the gate; fresh rows, independent columns,
+noise and rows of another population must not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -107,12 +107,12 @@ class People:
         source = LeakSource(self.members, self.fresh, self.table.schema)
         return LEAKY_TWINS[twin].make(source, np.random.default_rng([seed, 1])).astype(np.int32)
 
-    def suite(self, release: Codes, seed: int) -> tuple[AttackResult, ...]:
-        """Return what the attacks say about a release."""
+    def suite(self, release: Codes, seed: int, secrets: Sequence[str] = ()) -> tuple[AttackResult, ...]:
+        """Return what the attacks say about a release; every column is a secret if none is named."""
         schema = self.table.schema
         tables = (Records.from_codes(rows, schema) for rows in (self.members, self.controls, release, self.reference))
         names = [column.name for column in schema.columns]
-        return run_suite(*tables, rng=np.random.default_rng([seed, 2]), names=names)
+        return run_suite(*tables, rng=np.random.default_rng([seed, 2]), names=names, secrets=secrets)
 
     def gate(self, twin: str, seed: int) -> CanaryEvidence:
         """Return what canaries say about a generator that leaks like the twin, with canaries among its members."""
@@ -193,10 +193,10 @@ HONEST = {
 """Releases that must not fail, from people and a seed."""
 
 
-def judged(table: str, release: str, people: People, codes: Codes, seed: int) -> Outcome:
+def judged(table: str, release: str, people: People, codes: Codes, seed: int, secrets: Sequence[str] = ()) -> Outcome:
     """Return what the suite says about one release, and how long it took."""
     start = time.process_time()
-    results = people.suite(codes, seed)
+    results = people.suite(codes, seed, secrets)
     undecided = [result for result in results if result.decisive and result.reading is Reading.INCONCLUSIVE]
     return Outcome(
         table=table,
@@ -218,6 +218,7 @@ def outcomes(
     seed: int,
     reference: int | None = None,
     fresh: int | None = None,
+    secrets: Sequence[str] = (),
 ) -> Iterator[Outcome]:
     """Yield what is said about the releases of every table."""
     for name in tables:
@@ -225,10 +226,10 @@ def outcomes(
         people, more = (People.of(attack_table(name), size, seed, reference, fresh) for size in sizes)
         for twin in (twin for twin in LEAKY_TWINS if twin in releases):
             there = more if twin in RARE else people
-            yield judged(name, twin, there, there.leak(twin, seed), seed)
+            yield judged(name, twin, there, there.leak(twin, seed), seed, secrets)
         for release, make in HONEST.items():
             if release in releases:
-                yield judged(name, release, people, make(people, seed).astype(np.int32), seed)
+                yield judged(name, release, people, make(people, seed).astype(np.int32), seed, secrets)
         for twin in GATE_MUST_FAIL if GATE in releases else ():
             start = time.process_time()
             evidence = people.gate(twin, seed)
@@ -287,10 +288,19 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", choices=ATTACK_TABLES, default=list(ATTACK_TABLES))
     names = (*LEAKY_TWINS, *HONEST, GATE)
     parser.add_argument("--releases", nargs="+", choices=names, default=names, metavar="NAME", help="all by default")
+    parser.add_argument("--secrets", nargs="+", default=(), help="columns that nobody shall guess; all by default")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     there = [name for name in given.tables if missing_file(name.partition("-")[0]) is None]
-    asked = outcomes(there if given.rows else [], given.releases, given.rows, given.seed, given.reference, given.fresh)
+    asked = outcomes(
+        there if given.rows else [],
+        given.releases,
+        given.rows,
+        given.seed,
+        given.reference,
+        given.fresh,
+        given.secrets,
+    )
     draws = range(given.first_draw, given.first_draw + given.draws)
     add_run(given.json, chain(asked, fresh_draws(there, draws, given.seed)))
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.attack_corpus import FRESH_DRAW, GATE_MUST_FAIL, HONEST, Outcome
 from benchmarks.attack_generators import OVERFIT, OVERFIT_GAN
+from benchmarks.attack_tables import LARGE_POPULATION
 from benchmarks.record import RESULTS
 from benchmarks.tables.base import PROJECT
 from dpsynth.attacks.bounds import clopper_pearson
@@ -85,6 +86,7 @@ def written_page(text: str, results: Path = RESULTS) -> str:
         "honest": lambda: _table(outcomes, 2_000, _TABLES, "suite", HONEST),
         "large": lambda: _large(outcomes),
         "undecided": lambda: _undecided(outcomes),
+        "passing": lambda: _passing(outcomes),
         "other-sizes": lambda: _other_sizes(outcomes),
         "draws": lambda: _draws(outcomes),
         "generators": lambda: _generators(outcomes),
@@ -154,6 +156,16 @@ def _undecided(outcomes: Sequence[Recorded]) -> str:
     fresh = _newest(outcomes, 10_000, "suite")["adult-distinct", "fresh draw"]
     names = ",\n".join(f"`{attack}`" for attack in fresh.undecided_by)
     return f"Undecided about the fresh draw of {fresh.rows:,} distinct rows are, in some variant:\n{names}.\n"
+
+
+def _passing(outcomes: Sequence[Recorded]) -> str:
+    """Return what is said about releases of a population that is large enough for one to pass."""
+    lines = [
+        [one.outcome.release, f"{one.outcome.rows:,}", _cell(one.outcome), f"{one.outcome.seconds:.0f} s"]
+        for one in outcomes
+        if one.outcome.table == LARGE_POPULATION
+    ]
+    return _lines(["release", "members", "suite", "processor time"], lines)
 
 
 def _other_sizes(outcomes: Sequence[Recorded]) -> str:

@@ -74,6 +74,8 @@ _REAL: Mapping[str, _Source] = {
     "diabetes": _Source("diabetes130/diabetes130_sample5000.csv", "diabetes.schema.yaml"),
 }
 
+_RECOMBINED = 160_000
+
 _CROWDED = """
 name: crowded
 dpsynth: {unit: {kind: row}, public_rows: 40000}
@@ -131,6 +133,23 @@ def odd_rows(rows: int, rng: np.random.Generator) -> Codes:
     return rng.permutation(codes)
 
 
+def recombined_rows(codes: Codes, within: int, rows: int, rng: np.random.Generator) -> Codes:
+    """Return rows of a population as large as anybody likes: each is made of two random rows of a table.
+
+    Args:
+        codes: the table.
+        within: the column in which both are equal; every other cell is from either of them, by fair coins.
+        rows: how many.
+        rng: all randomness.
+    """
+    ordered = codes[np.argsort(codes[:, within], kind="stable")]
+    starts = np.searchsorted(ordered[:, within], ordered[:, within])
+    ends = np.searchsorted(ordered[:, within], ordered[:, within], side="right")
+    first = rng.integers(len(ordered), size=rows)
+    second = rng.integers(starts[first], ends[first])
+    return np.where(rng.random((rows, codes.shape[1])) < 0.5, ordered[first], ordered[second])
+
+
 def missing_file(name: str) -> Path | None:
     """Return the file of a real table that is not on this machine, or None."""
     if name not in _REAL:
@@ -146,6 +165,11 @@ def attack_table(name: str) -> AttackTable:
         return AttackTable(Schema.from_text(_CROWDED), crowded_rows(8_000, np.random.default_rng(31)))
     if name == "odd":
         return AttackTable(Schema.from_text(_ODD), odd_rows(8_000, np.random.default_rng(32)))
+    if name == "adult-recombined":
+        adult = attack_table("adult")
+        within = [column.name for column in adult.schema.columns].index("relationship")
+        rows = recombined_rows(adult.codes, within, _RECOMBINED, np.random.default_rng(33))
+        return AttackTable(adult.schema, np.unique(rows, axis=0))
     if name == "adult-categorical":
         return _categorical_only(attack_table("adult"))
     source = _REAL[name]
@@ -154,7 +178,12 @@ def attack_table(name: str) -> AttackTable:
     return AttackTable(schema, codes if source.keeps_equal_rows else np.unique(codes, axis=0))
 
 
-ATTACK_TABLES = ("adult", "acs", "diabetes", "adult-categorical", "crowded", "odd", "adult-all", "adult-distinct")
+LARGE_POPULATION = "adult-recombined"
+"""Distinct rows made of two rows of Adult each, enough for 30,000 members, controls, reference and fresh rows."""
+
+ATTACK_TABLES = (
+    "adult", "acs", "diabetes", "adult-categorical", "crowded", "odd", "adult-all", "adult-distinct", LARGE_POPULATION,
+)  # fmt: skip
 """All tables by name. `adult-all` has enough rows for ten thousand members, controls, reference and fresh rows,
 `adult-distinct` for 8,964 of each."""
 

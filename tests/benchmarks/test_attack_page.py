@@ -6,6 +6,7 @@ import re
 
 from benchmarks.attack_corpus import FRESH_DRAW, GATE_MUST_FAIL, HONEST
 from benchmarks.attack_page import PAGE, must_fail, recorded, written_page
+from benchmarks.attack_tables import LARGE_POPULATION
 from dpsynth.attacks.leaky_twins import LEAKY_TWINS
 
 NAMED_ON_THE_PAGE = {
@@ -46,6 +47,13 @@ def test_fresh_draws_hardly_ever_fail_and_never_pass() -> None:
     assert len(said) >= 200
     assert said.count("FAIL") <= 0.05 * len(said)
     assert "PASS" not in said
+
+
+def test_an_honest_release_passes_where_it_can_be_shown_and_no_leak_ever_does() -> None:
+    large = [one.outcome for one in recorded() if one.outcome.table == LARGE_POPULATION]
+    assert [one.said for one in large if one.release == "fresh draw"] == ["PASS"]
+    assert {one.said for one in large if must_fail(one)} == {"FAIL"}
+    assert not [one.outcome for one in recorded() if must_fail(one.outcome) and one.outcome.said == "PASS"]
 
 
 def test_every_leak_is_described() -> None:
