@@ -36,7 +36,7 @@ def recorded(folder: Path, name: str) -> Iterator[dict[str, Any]]:
         "counts": counts,
     }
     file = folder / "results" / f"{name}.json"
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class TriedTwin:
         if not self.caught:
             return ()
         return tuple(dict.fromkeys(next(said for said in self.found if words in said) for words in self.due))
+
+
+def found_in(twin: dict[str, Any], judge: Callable[[Any], tuple[str, ...]]) -> tuple[str, ...]:
+    """Return what follows from the recorded counts of a twin; records from before these were kept hold sentences."""
+    return judge(twin["counts"]) if "counts" in twin else tuple(twin["found"])
 
 
 def slipped(twins: Iterable[TriedTwin]) -> list[str]:

@@ -9,7 +9,7 @@ from scipy.special import bdtrc
 
 from dpsynth.certification.policy import Policy
 
-_TOO_MANY = 1e-6
+_TOO_MANY = 1e-3
 """Chance that coins, which are fair and independent, include more than the limit."""
 
 
@@ -17,7 +17,7 @@ def most_canaries(units: int, policy: Policy) -> int:
     """Return how many canaries may be drawn for a table of so many declared units.
 
     Half of `canary_share` of the units is the limit for included ones. Coins have to be independent, so how many they
-    include cannot be set; so many are drawn that the limit is kept but for one chance in a million.
+    include cannot be set; so many are drawn that the limit is kept but for one chance in a thousand.
 
     Args:
         units: declared number of units.

@@ -27,6 +27,7 @@ LAYERS: tuple[Layer, ...] = ("L0", "L1", "L2", "L3", "L4")
 _REGISTER = "implementation_audits.json"
 _FORMAT = 1
 _RESULTS = ("PASS", "FAIL")
+_BLIND, _OF_TRAININGS = ("L1", "L2"), {"worst_case_game", "gradient_canary"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,15 @@ class VersionAudits:
         source_sha256: digest of the source code that a fit of the generator can run.
         results: in the order of the register.
         required: layers that the policy asks for.
+        trains: whether the generator asks for gradients or votes, to which the worst-case game is blind: L1 and L2 then
+            need the gradient canary as well.
     """
 
     software_version: str
     source_sha256: str
     results: tuple[AuditResult, ...]
     required: tuple[str, ...] = ()
+    trains: bool = False
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -80,8 +84,11 @@ class VersionAudits:
     @property
     def missing(self) -> tuple[str, ...]:
         """Layers that are asked for and that no audit of this version has passed."""
-        passed = {result.layer for result in self.results if result.result == "PASS"}
-        return tuple(layer for layer in self.required if layer not in passed)
+        return tuple(layer for layer in self.required if not self._passed(layer))
+
+    def _passed(self, layer: str) -> bool:
+        campaigns = {result.campaign for result in self.results if (result.layer, result.result) == (layer, "PASS")}
+        return bool(campaigns) and (not self.trains or layer not in _BLIND or campaigns >= _OF_TRAININGS)
 
 
 def read_register(text: str) -> tuple[AuditResult, ...]:
@@ -111,15 +118,16 @@ def audits_of_this_version(
     """Return what the register holds for the running version and a generator.
 
     Args:
-        generator: name of the generator; of `auto` with the one that it picked, as `auto: mst`.
+        generator: name of the generator; of `auto` with the one that it picked, as `auto: mst`: both have lines.
         required: layers that the policy asks for.
         register: lines; those of the package if None.
     """
     known = _shipped_register() if register is None else register
-    version, name = _version(), generator.split(": ")[-1]
-    current = {(version, each, source_digest(each)) for each in ("all", name)}
+    version, names = _version(), generator.split(": ")
+    current = {(version, each, source_digest(each)) for each in ("all", *names)}
     found = tuple(line for line in known if (line.software_version, line.generator, line.source_sha256) in current)
-    return VersionAudits(version, source_digest(name), found, tuple(required))
+    trains = any(entry.name == names[-1] and entry.access != "MarginalQueries" for entry in GENERATORS)
+    return VersionAudits(version, source_digest(names[-1]), found, tuple(required), trains)
 
 
 @cache

@@ -44,7 +44,12 @@ def implementation(
     out: Annotated[Path | None, typer.Option(help="Also write what was counted to this new JSON file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was counted as JSON.")] = False,
 ) -> None:
-    """Play the worst-case game: can fits with and without one person be told apart better than the claim allows?"""
+    """Play the worst-case game: can fits with and without one person be told apart better than the claim allows?
+
+    These are two of five layers: noise (L1) and games (L2), of marginals and tables. Replay (L0), samplers (L3), one
+    run of everything (L4) and what trainings and votes hide are tried by `python -m privacy_audits` in a checkout;
+    certificates cite what is recorded of them.
+    """
     if out is not None and out.exists():
         raise BundleError(f"{out} exists already; name a new file")
     if generator not in _AUDITED:

@@ -15,7 +15,7 @@ from dpsynth.curator.clipping import OuterProducts, clipped
 from dpsynth.curator.gradients import StepAllowance, UnitBatches
 from dpsynth.mechanisms.rounded_gaussian import RoundedGaussianMechanism
 from dpsynth.randomness import NoiseSource, SeededNoise
-from privacy_audits.known_bad import noise_scaled
+from privacy_audits.known_bad import noise_scaled, sensitivity_divided
 
 
 def shuffled() -> AbstractContextManager[Any]:
@@ -84,3 +84,23 @@ TWINS: tuple[tuple[str, Callable[[], AbstractContextManager[Any]]], ...] = (
     ("two answers for one booked step", steps_not_booked),
 )
 """What must be caught."""
+
+TWINS_OF_VOTES: tuple[tuple[str, Callable[[], AbstractContextManager[Any]]], ...] = (
+    ("noise of votes halved", lambda: noise_scaled(Fraction(1, 2))),
+    ("votes charged for a divided sensitivity", lambda: sensitivity_divided(4)),
+)
+"""The same of votes."""
+
+DUE = {
+    "shuffling booked as Poisson": "how often units take part",
+    "units sampled more often than booked": "how often units take part",
+    "noise halved": "the noise is",
+    "nine tenths of the noise": "the noise is",
+    "clipped to twice the norm": "the canary moves a sum by",
+    "clipped a tenth below the norm, and booked at the norm": "the canary moves a sum by",
+    "one noise for all steps": "noise of successive steps is correlated",
+    "two answers for one booked step": "noisy gradients left and",
+    "noise of votes halved": "the noise of votes is",
+    "votes charged for a divided sensitivity": "what left the gate costs something else than what was charged",
+}
+"""Of each of both: words of what must be found."""

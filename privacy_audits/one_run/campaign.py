@@ -21,6 +21,7 @@ from dpsynth.schema.table import SyntheticTable
 from privacy_audits.known_bad import Spends
 from privacy_audits.one_run.pipeline import SCHEMA, OneRun, one_run
 from privacy_audits.recorded_result import read_counts, recorded
+from privacy_audits.tried_twin import TriedTwin, found_in, slipped
 
 FOLDER = Path(__file__).parent
 EPSILONS = (1, 5)
@@ -28,7 +29,8 @@ DELTA = "1e-2"
 AUDITED = tuple(entry.name for entry in GENERATORS if entry.name != "auto")
 """`auto` is one of the others."""
 
-SMOKE = ("independent", "all_marginals")
+SMOKE = SPENDING = ("independent", "all_marginals")
+TWINS = ("a generator that memorises the file", *(f"{name} spends 5 and claims 1" for name in SPENDING))
 EACH = CAMPAIGN_SIGNIFICANCE / (len(EPSILONS) * len(AUDITED))
 
 
@@ -72,17 +74,27 @@ def honest(names: Sequence[str]) -> Iterator[OneRun]:
             yield one_run(generator(name), PrivacyBudget(epsilon, DELTA), rng=np.random.default_rng())
 
 
-def twins(names: Sequence[str] = ("independent", "all_marginals")) -> list[dict[str, Any]]:
-    """Return what is found in each twin."""
+def twins(names: Sequence[str] = SPENDING) -> list[dict[str, Any]]:
+    """Return what is counted in each twin."""
     one, five = (PrivacyBudget(epsilon, DELTA) for epsilon in EPSILONS)
     found = []
     for title, maker, held in (
-        ("a generator that memorises the file", Memorises(generator("independent")), one),
+        (TWINS[0], Memorises(generator("independent")), one),
         *((f"{name} spends 5 and claims 1", Spends(generator(name), five), five) for name in names),
     ):
         counted = one_run(maker, one, rng=np.random.default_rng(), held=held)
-        found.append({"name": title, "right": counted.most, "found": list(counted.problems(EACH))})
+        found.append({"name": title, "counts": counted.counts()})
     return found
+
+
+def tried(counts: dict[str, Any]) -> list[TriedTwin]:
+    """Return what follows from what was counted in each twin; nothing from one that was not tried.
+
+    A twin that spends more than it claims stands before a door that has as much, so it is charged more than its claim
+    whatever it shows. That is not due: guesses are.
+    """
+    found = {twin["name"]: found_in(twin, lambda plain: OneRun(**plain).problems(EACH)) for twin in counts["twins"]}
+    return [TriedTwin(name, ("guesses are right",), found.get(name, ())) for name in TWINS]
 
 
 def summary() -> str:
@@ -108,10 +120,8 @@ def summary() -> str:
             f"| {run.mu_lower:.3f} | {run.epsilon_lower:.2f} "
             f"| {'**refuted**' if run.problems(EACH) else 'holds'} |"
         )
-    lines += ["", "| known-bad twin | right guesses | caught by |", "|---|---|---|"]
-    lines += [
-        f"| {twin['name']} | {twin['right']} | {(twin['found'] or ['**nothing**'])[0]} |" for twin in counts["twins"]
-    ]
+    lines += ["", "| known-bad twin | caught by |", "|---|---|"]
+    lines += [f"| {twin.name} | {'; '.join(twin.reasons) or '**not by what is due**'} |" for twin in tried(counts)]
     return "\n".join(lines) + "\n"
 
 
@@ -138,7 +148,7 @@ def _said(counts: dict[str, Any]) -> bool:
         for run in (OneRun(**plain) for plain in counts["runs"])
         if run.problems(EACH)
     ]
-    missed = [twin["name"] for twin in counts["twins"] if not twin["found"]]
+    missed = slipped(tried(counts))
     sys.stdout.write(f"refuted: {', '.join(broken) or 'none'}; not caught: {', '.join(missed) or 'none'}\n")
     return bool(broken or missed)
 

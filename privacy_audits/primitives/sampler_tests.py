@@ -58,8 +58,7 @@ def problems(sampler: Sampler, counts: dict[str, Any], significance: float) -> t
     """Return what refutes the declared law, in sentences; each of three tests errs with a third of `significance`."""
     each, draws = significance / 3, counts["draws"]
     found = [] if counts["whole"] else ["answers are no whole numbers: their last digits tell neighbors apart"]
-    fourth = float((sampler.values - sampler.mean) ** 4 @ sampler.probabilities)
-    error = math.sqrt(max(fourth - sampler.variance**2, 0.0) / draws)
+    error = _error(sampler, draws)
     off = counts["squares"] / draws - sampler.variance
     if error and 2 * special.ndtr(-abs(off) / error) <= each:
         found.append(f"noise is {math.sqrt(counts['squares'] / draws / sampler.variance):.4f} times what is declared")
@@ -70,6 +69,21 @@ def problems(sampler: Sampler, counts: dict[str, Any], significance: float) -> t
             f"neighbors are told apart {counts['right'] / draws:.5f} of the time, {sampler.order:.5f} is allowed"
         )
     return tuple(found)
+
+
+def spread(sampler: Sampler, draws: int) -> tuple[float, float]:
+    """Return between which values the standard deviation of so many draws, over that of the law, lies 95 times in 100.
+
+    The mean of squares has the mean and the variance of the exact law, and about a normal law itself.
+    """
+    reach = 1.96 * _error(sampler, draws) / sampler.variance
+    return math.sqrt(max(1 - reach, 0.0)), math.sqrt(1 + reach)
+
+
+def _error(sampler: Sampler, draws: int) -> float:
+    """Return the standard deviation of the mean of so many squared residuals."""
+    fourth = float((sampler.values - sampler.mean) ** 4 @ sampler.probabilities)
+    return math.sqrt(max(fourth - sampler.variance**2, 0.0) / draws)
 
 
 def shape_p(sampler: Sampler, counts: dict[str, Any]) -> float:

@@ -16,6 +16,7 @@ from privacy_audits.replay.known_bad import Twin, twins
 from privacy_audits.replay.replay import Run, replayed
 from privacy_audits.replay.scenes import PEOPLE, ROWS, Scene, known_scenes, scenes
 from privacy_audits.replay.subjects import subjects
+from privacy_audits.tried_twin import TriedTwin, slipped
 
 FOLDER = Path(__file__).parent
 DRAWN, SMOKE_DRAWN = 40, 2
@@ -52,11 +53,17 @@ def audited(run: Run, tried: Sequence[Scene]) -> dict[str, Any]:
     return {**counts, "furthest": {norm: round(ratio, 9) for norm, ratio in furthest.items()}}
 
 
-def caught(twin: Twin) -> list[str]:
-    """Return what the replay finds in a twin: nothing, if it slips through."""
+def tried_now(twin: Twin) -> TriedTwin:
+    """Return what the replay finds in a twin."""
     with twin.damage():
         ((_, found),) = replayed(twin.run, [twin.scene])
-    return [difference for difference in found.differences if not difference.startswith("nothing was audited")]
+    return TriedTwin(twin.name, (twin.due,), found.differences)
+
+
+def tried(counts: dict[str, Any]) -> list[TriedTwin]:
+    """Return what was found in each twin; nothing in one that was not tried."""
+    found = {twin["name"]: tuple(twin["found"]) for twin in counts["twins"]}
+    return [TriedTwin(twin.name, (twin.due,), found.get(twin.name, ())) for twin in twins()]
 
 
 def summary() -> str:
@@ -78,9 +85,10 @@ def summary() -> str:
         verdict = "**refuted**" if found["differences"] else "holds"
         lines.append(f"| `{name}` | {found['replays']:,} | {found['queries']:,} | {moved} | {verdict} |")
     lines += ["", "| known-bad twin | as in | caught by |", "|---|---|---|"]
+    like = {twin.name: twin.like for twin in twins()}
     lines += [
-        f"| {twin['name']} | {twin['like']} | {(twin['found'] or ['**nothing**'])[0].split(' of (')[0]} |"
-        for twin in counts["twins"]
+        f"| {twin.name} | {like[twin.name]} | {'; '.join(twin.reasons).split(' of (')[0] or '**not by what is due**'} |"
+        for twin in tried(counts)
     ]
     return "\n".join(lines) + "\n"
 
@@ -94,7 +102,7 @@ def main() -> None:
     if not given_.summary:
         counts = _played(SMOKE_DRAWN if given_.smoke else DRAWN, write=not given_.smoke)
         broken = [name for name, found in counts["subjects"].items() if found["differences"]]
-        missed = [twin["name"] for twin in counts["twins"] if not twin["found"]]
+        missed = slipped(tried(counts))
         sys.stdout.write(f"differ: {', '.join(broken) or 'none'}; not caught: {', '.join(missed) or 'none'}\n")
         if given_.smoke or broken or missed:
             sys.exit(1 if broken or missed else 0)
@@ -112,8 +120,8 @@ def _played(count: int, *, write: bool) -> dict[str, Any]:
 
 def _counted(known: Sequence[Scene], count: int) -> dict[str, Any]:
     found = {name: audited(run, [*known, *drawn_scenes(count)]) for name, run in subjects().items()}
-    tried = [{"name": twin.name, "like": twin.like, "found": caught(twin)} for twin in twins()]
-    return {"subjects": found, "twins": tried}
+    bad = [{"name": twin.name, "like": twin.like, "found": list(tried_now(twin).found)} for twin in twins()]
+    return {"subjects": found, "twins": bad}
 
 
 if __name__ == "__main__":

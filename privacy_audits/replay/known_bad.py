@@ -44,6 +44,21 @@ _SLICED = tuple(_KINDS[kind] for kind in (2, 2, 1, 1, 0, 0, 0, 0))
 _HALF = PrivacyBudget(1, "1e-5")
 
 
+_DUE = {
+    "categories read from rows": "other control flow",
+    "an exception for a value out of bounds": "what is raised differs",
+    "a progress bar as long as the table": "what who waits is told differs",
+    "a branch on the number of rows": "other control flow",
+    "a generator that memorises": "what is published differs",
+    "memorises for large samples only": "what is published differs",
+    "a seed of the spread read from rows": "what is published differs",
+    "sums divided by the batch that was drawn": "what is published differs",
+    "every second charge skipped": "left and was not charged",
+    "noise beside the gate": "drew noise beside the gate",
+}
+"""Of all others a question must be seen to move further than is declared."""
+
+
 @dataclass(frozen=True, eq=False)
 class Twin:
     """What must be caught.
@@ -65,6 +80,11 @@ class Twin:
     schema: Schema = ROWS
     rows: tuple[Row, ...] = tuple(TEN)
     damage: Callable[[], AbstractContextManager[Any]] = field(default=nullcontext)
+
+    @property
+    def due(self) -> str:
+        """Words of the difference that must be found."""
+        return _DUE.get(self.name, "moved by")
 
     @property
     def scene(self) -> Scene:

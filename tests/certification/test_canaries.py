@@ -95,16 +95,16 @@ def test_canaries_are_ordinary_rows_and_few(plan: CanaryPlan) -> None:
         assert plan.rows[:, place].max() < column.declared_size
         assert len(np.unique(plan.rows[:, place])) == column.declared_size
     assert len(plan.included_rows) == plan.coins.sum()
-    assert drawn(1, units=20_190).rows.shape[0] == 144
+    assert drawn(1, units=20_190).rows.shape[0] == 161
 
 
 @settings(deadline=None, max_examples=50)
 @given(units=st.integers(0, 200_000))
 def test_included_canaries_stay_within_half_a_percent_of_the_units(units: int) -> None:
     drawn_at_most, limit = most_canaries(units, POLICY), units // 200
-    assert binom.sf(limit, drawn_at_most, 0.5) <= 1e-6
+    assert binom.sf(limit, drawn_at_most, 0.5) <= 1e-3
     if drawn_at_most < POLICY.canaries:
-        assert binom.sf(limit, drawn_at_most + 1, 0.5) > 1e-6, "as many as there is room for"
+        assert binom.sf(limit, drawn_at_most + 1, 0.5) > 1e-3, "as many as there is room for"
     if drawn_at_most:
         assert units_for(drawn_at_most, POLICY) <= units
         assert most_canaries(units_for(drawn_at_most, POLICY) - 1, POLICY) < drawn_at_most

@@ -69,8 +69,8 @@ def test_an_inconclusive_game_says_how_many_canaries_would_decide() -> None:
     assert evidence.verdict is Verdict.INCONCLUSIVE
     # 1 - 0.05 ** (1 / 59) = 4.95 %: 59 included are the fewest that pass when none is recognised.
     assert "about 118 canaries would decide it" in evidence.reasons[1]
-    # Of 118 fair coins, 84 or fewer fall on one side but for one chance in a million: .5 % of 16,800.
-    assert "16,800 declared units" in evidence.reasons[1]
+    # Of 118 fair coins, 76 or fewer fall on one side but for one chance in a thousand: .5 % of 15,200.
+    assert "15,200 declared units" in evidence.reasons[1]
 
 
 def test_rates_at_the_tolerance_are_never_decided() -> None:

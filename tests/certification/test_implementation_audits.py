@@ -69,6 +69,27 @@ def test_results_of_other_versions_and_generators_do_not_count(other: dict) -> N
     )
 
 
+def test_of_auto_its_own_lines_are_cited_and_those_of_what_it_picked() -> None:
+    lines = [
+        replace(LINE, id=name, generator=name, source_sha256=source_digest(name)) for name in ("auto", "mst", "aim")
+    ]
+    assert [line.id for line in audits_of_this_version("auto: mst", register=lines).results] == ["auto", "mst"]
+    assert [line.id for line in audits_of_this_version("auto", register=lines).results] == ["auto"]
+
+
+@pytest.mark.parametrize("name", ["dpctgan", "dptvae", "pategan"])
+def test_noise_and_games_of_what_trains_need_the_canary_of_trainings_as_well(name: str) -> None:
+    both = [
+        replace(LINE, id=campaign, campaign=campaign, layer="L2", generator=name, source_sha256=source_digest(name))
+        for campaign in ("worst_case_game", "gradient_canary")
+    ]
+    assert audits_of_this_version(name, ["L2"], register=both).missing == ()
+    for one in both:
+        assert audits_of_this_version(name, ["L2"], register=[one]).missing == ("L2",)
+    marginals = [replace(both[0], generator="mst", source_sha256=source_digest("mst"))]
+    assert audits_of_this_version("mst", ["L2"], register=marginals).missing == ()
+
+
 def test_what_is_missing_blocks_where_the_policy_asks_for_it_and_a_failure_always() -> None:
     usual, strict = default_policy(), load_policy("strict")
     none = audits_check(audits_of_this_version("mst", register=[]), usual)
