@@ -54,7 +54,7 @@ def test_what_is_recorded_passed(record: AuditRecord) -> None:
 
 
 def test_every_recorded_twin_was_caught_for_the_reason_that_is_due() -> None:
-    assert slipped(twin for twin in campaign.tried() if twin.found) == []
+    assert slipped(campaign.tried()) == []
     for module, name in ((one_run, "one_run"), (primitives, "primitives"), (replay, "replay")):
         assert slipped(module.tried(module.read_counts(module.FOLDER, name))) == []
     for some in gradient_canary.tried(gradient_canary.read_counts(gradient_canary.FOLDER, "gradient_canary")):
