@@ -16,7 +16,6 @@ from typing import Any
 
 from benchmarks.attack_corpus import FRESH_DRAW, GATE_MUST_FAIL, HONEST, Outcome
 from benchmarks.attack_generators import OVERFIT, OVERFIT_GAN
-from benchmarks.attack_tables import LARGE_POPULATION
 from benchmarks.record import RESULTS
 from benchmarks.tables.base import PROJECT
 from dpsynth.attacks.bounds import clopper_pearson
@@ -53,6 +52,11 @@ class Recorded:
     def other_sizes(self) -> tuple[int | None, int | None]:
         """How many reference and fresh rows the run asked for, where not as many as members."""
         return self._given("--reference"), self._given("--fresh")
+
+    @property
+    def declares_secrets(self) -> bool:
+        """Whether only some columns had to be shown to be no easier to guess."""
+        return "--secrets" in shlex.split(self.command)
 
     def _given(self, option: str) -> int | None:
         words = shlex.split(self.command)
@@ -108,7 +112,8 @@ def _newest(outcomes: Iterable[Recorded], rows: int, judge: str) -> dict[tuple[s
     return {
         (one.outcome.table, one.outcome.release): one.outcome
         for one in outcomes
-        if (one.asked_rows, *one.other_sizes, one.outcome.judge) == (rows, None, None, judge)
+        if (one.asked_rows, *one.other_sizes, one.outcome.judge, one.declares_secrets)
+        == (rows, None, None, judge, False)
     }
 
 
@@ -159,13 +164,19 @@ def _undecided(outcomes: Sequence[Recorded]) -> str:
 
 
 def _passing(outcomes: Sequence[Recorded]) -> str:
-    """Return what is said about releases of a population that is large enough for one to pass."""
+    """Return what is said about releases where a secret is declared and people are enough for one to pass."""
     lines = [
-        [one.outcome.release, f"{one.outcome.rows:,}", _cell(one.outcome), f"{one.outcome.seconds:.0f} s"]
+        [
+            one.outcome.table,
+            one.outcome.release,
+            f"{one.outcome.rows:,}",
+            _cell(one.outcome),
+            f"{one.outcome.seconds:.0f} s",
+        ]
         for one in outcomes
-        if one.outcome.table == LARGE_POPULATION
+        if one.declares_secrets
     ]
-    return _lines(["release", "members", "suite", "processor time"], lines)
+    return _lines(["table", "release", "members", "suite", "processor time"], lines)
 
 
 def _other_sizes(outcomes: Sequence[Recorded]) -> str:
