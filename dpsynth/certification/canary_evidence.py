@@ -13,9 +13,6 @@ from dpsynth.attacks.significance import fisher_one_sided
 from dpsynth.certification.canary_count import units_for
 from dpsynth.certification.policy import Policy, Verdict
 
-_LUCKIEST_SHARE = 0.65
-"""Coins that include more of the canaries than this do not happen."""
-
 _MOST_CANARIES = 1_000_000
 """Beyond this the sentence about how many canaries would decide stops counting."""
 
@@ -200,8 +197,8 @@ def bound_without_hits(canaries: int, included: float, policy: Policy) -> float:
 
 
 def canaries_can_decide(canaries: int, policy: Policy) -> bool:
-    """Return whether so many canaries let a table pass, given luck with their coins."""
-    return canaries > 0 and bound_without_hits(canaries, _LUCKIEST_SHARE, policy) <= policy.canary_tolerance
+    """Return whether so many canaries let a table pass where coins include half of them."""
+    return canaries > 0 and bound_without_hits(canaries, 0.5, policy) <= policy.canary_tolerance
 
 
 def decisive_number(counts: CanaryCounts, policy: Policy) -> str:

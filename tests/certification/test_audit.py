@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dpsynth.accounting.budget import PrivacyBudget
-from dpsynth.attacks import suite
+from dpsynth.attacks import pictures
 from dpsynth.certification import audit
 from dpsynth.certification.audit import (
     HTML_FILE,
@@ -213,7 +213,7 @@ def test_whatever_fails_behind_the_door_is_a_finding(where: str, monkeypatch: py
     def broken(*given: object, **named: object) -> None:
         raise ValueError("a cell: Zebulon")
 
-    monkeypatch.setattr(suite, where, broken)
+    monkeypatch.setattr(pictures, where, broken)
     report = attacked(monkeypatch)
     assert report.verdict.value == "INCONCLUSIVE"
     said = report.to_json()
@@ -265,7 +265,7 @@ def test_an_interrupt_goes_on_interrupting(monkeypatch: pytest.MonkeyPatch) -> N
     def interrupted(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(suite, "exposed_rows", interrupted)
+    monkeypatch.setattr(pictures, "exposed_rows", interrupted)
     with pytest.raises(KeyboardInterrupt):
         attacked(monkeypatch)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dpsynth.attacks import ATTACKS, Records, shown_steps, suite
+from dpsynth.attacks import ATTACKS, Records, attacked_release, shown_steps, suite
 from dpsynth.certification import audit, record_gate
 from dpsynth.progress import phase
 from dpsynth.report import render_internal_report
@@ -178,13 +178,13 @@ def test_a_suite_that_lets_progress_out_is_caught(monkeypatch: pytest.MonkeyPatc
 
 def test_a_suite_that_cannot_begin_is_nobodys_business(monkeypatch: pytest.MonkeyPatch) -> None:
     plant(keeps_quiet, monkeypatch)
-    strata_of = suite.strata_of
+    strata_of = attacked_release.strata_of
 
     def by_rows(targets: Records, *given: object) -> object:
         raises(targets)
         return strata_of(targets, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(suite, "strata_of", by_rows)
+    monkeypatch.setattr(attacked_release, "strata_of", by_rows)
     assert differences(ONE_MORE) == {}
 
 
