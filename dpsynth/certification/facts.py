@@ -14,7 +14,7 @@ import rfc8785
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.accounting.events import ComposedDpEvent, DpEvent, JsonValue, event_to_json
 from dpsynth.certification.budget_shares import BudgetShares, budget_shares
-from dpsynth.certification.implementation_audits import VersionAudits, audits_of_this_version
+from dpsynth.certification.implementation_audits import VersionAudits, audited_name, audits_of_this_version
 from dpsynth.certification.policy import Policy
 from dpsynth.certification.record_evidence import RecordEvidence
 from dpsynth.certification.record_gate import GatePlan
@@ -81,6 +81,7 @@ class ReleaseFacts:
         record: what the record gate said; None where it was not asked.
         recipients: for whom the table is meant, as declared.
         environment: where and under which rules it will be used, as declared.
+        audited: under which name audits of the generator are on record, see `audited_name`.
     """
 
     release_id: str
@@ -100,12 +101,11 @@ class ReleaseFacts:
     record: RecordEvidence | None = None
     recipients: str = ""
     environment: str = ""
+    audited: str = ""
 
     def audits(self, policy: Policy) -> VersionAudits:
         """Return what is recorded about the running version and this generator."""
-        chosen = self.parameters.get("chosen")
-        name = f"{self.generator}: {chosen}" if isinstance(chosen, str) else self.generator
-        return audits_of_this_version(name, policy.audit_layers.split())
+        return audits_of_this_version(self.audited, policy.audit_layers.split())
 
     @property
     def event(self) -> DpEvent:
@@ -168,12 +168,13 @@ def facts_of(
     Privacy: reads the ledger, the schema and the fitted model; nothing sealed is opened.
     """
     dataset = curator.schema.dataset
+    parameters = _parameters(generator, curator.schema, claim if gate is None else gate.generator)
     return ReleaseFacts(
         release_id=curator.release_id,
         claim=claim,
         charged=curator.charged,
         generator=generator.name,
-        parameters=_parameters(generator, curator.schema, claim if gate is None else gate.generator),
+        parameters=parameters,
         noisy_rows=float(model.total) - curator.planted,
         marginals=tuple(model.measurements),
         error_bars=error_bars,
@@ -186,6 +187,7 @@ def facts_of(
         record=record,
         recipients=recipients,
         environment=environment,
+        audited=audited_name(generator, str(parameters.get("chosen", ""))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dpsynth.certification.canary_evidence import CanaryEvidence
 from dpsynth.certification.facts import Attempt, ReleaseFacts
-from dpsynth.certification.implementation_audits import VersionAudits
+from dpsynth.certification.implementation_audits import FOREIGN, NOT_INSTALLED, VersionAudits
 from dpsynth.certification.policy import Check, Policy, Verdict
 
 
@@ -40,25 +40,59 @@ def record_check(facts: ReleaseFacts, policy: Policy) -> Check:
 
 def audits_check(audits: VersionAudits, policy: Policy) -> Check:
     """Return whether audits of the very version that runs are recorded, and what came of them."""
-    version = f"version {audits.software_version}, source {audits.source_sha256[:12]}"
-    if audits.failed:
-        value, verdict = f"{version} failed {', '.join(audits.failed)}", Verdict.FAIL
-    elif not audits.results:
-        value = f"no recorded audit for this version ({version})"
-        verdict = Verdict.INCONCLUSIVE if audits.missing else Verdict.PASS
-    else:
-        passed = ", ".join(f"{result.id} ({result.layer})" for result in audits.results)
-        value = f"{version} passed {passed}"
-        verdict = Verdict.INCONCLUSIVE if audits.missing else Verdict.PASS
-    required = ", ".join(audits.required)
+    verdict = Verdict.INCONCLUSIVE if audits.missing else Verdict.PASS
     return Check(
         name="implementation audits",
-        value=value,
-        limit=f"a passed audit of: {required}"
-        if required
+        value=audits_found(audits),
+        limit=f"a passed audit of: {', '.join(audits.required)}"
+        if audits.required
         else "none failed; this policy asks for none, and lists them",
         reason=policy.reasons["audit_layers"],
-        verdict=verdict,
+        verdict=Verdict.FAIL if audits.failed else verdict,
+    )
+
+
+def audits_found(audits: VersionAudits) -> str:
+    """Return which audits of the code that runs are on record, and which are asked for and are not, in words."""
+    if audits.failed:
+        return f"{audits.described} failed {', '.join(audits.failed)}"
+    if not audits.results:
+        return f"no recorded audit for this version ({audits.described})"
+    passed = ", ".join(f"{result.id} ({result.layer})" for result in audits.results)
+    missing = f"; not on record: {', '.join(audits.missing)}" if audits.missing else ""
+    return f"{audits.described} passed {passed}{missing}"
+
+
+def audits_against(audits: VersionAudits, policy: Policy) -> tuple[str, ...]:
+    """Return why no release can pass with the code that runs, and what to do about it, in sentences; none if it can."""
+    if audits.failed:
+        return (
+            f"the code that runs ({audits.described}) has failed {', '.join(audits.failed)}, and no policy lets that "
+            "pass: what it claims is refuted until it is mended and audited anew. Use another version or generator",
+        )
+    if not audits.missing:
+        return ()
+    asked, missing = ", ".join(audits.required), ", ".join(audits.missing)
+    return (
+        f"policy '{policy.name}' asks for passed audits of the very code that runs, in {asked}; of {audits.generator}, "
+        f"{audits.described}, none is on record in {missing}. {_remedy(audits)} Or state a policy of your own, a file "
+        "that extends a preset and leaves `audit_layers` empty, and name it with --policy FILE: the certificate then "
+        "says that no audit was asked for",
+    )
+
+
+def _remedy(audits: VersionAudits) -> str:
+    if audits.generator == FOREIGN:
+        return "Audits on record bind what comes with dpsynth, and no other package: take a generator of the registry."
+    if audits.software_version == NOT_INSTALLED:
+        return (
+            "A checkout that is only on the path has no version, and records are of versions: install it, "
+            "`pip install -e .`."
+        )
+    return (
+        "They come with a published version. Whoever changed its code records them anew in a checkout: `python -m "
+        "privacy_audits.register --check` names what is stale, and `dpsynth audit implementation --generator "
+        f"{audits.generator.split(': ')[-1]}` tries noise and games beforehand."
     )
 
 

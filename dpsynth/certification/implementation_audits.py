@@ -27,6 +27,12 @@ LAYERS: tuple[Layer, ...] = ("L0", "L1", "L2", "L3", "L4")
 _REGISTER = "implementation_audits.json"
 _FORMAT = 1
 _RESULTS = ("PASS", "FAIL")
+NOT_INSTALLED = "not installed as a package"
+"""The version of a checkout that is only on the path: no line of the register is about it."""
+
+FOREIGN = "code from outside of dpsynth"
+"""What stands for the name of a generator that another package defines: no line of the register is about it."""
+
 _BLIND, _OF_TRAININGS = ("L1", "L2"), {"worst_case_game", "gradient_canary"}
 
 
@@ -65,6 +71,7 @@ class VersionAudits:
         software_version: the version.
         source_sha256: digest of the source code that a fit of the generator can run.
         results: in the order of the register.
+        generator: what they are about, as `audits_of_this_version` was asked.
         required: layers that the policy asks for.
         trains: whether the generator asks for gradients or votes, to which the worst-case game is blind: L1 and L2 then
             need the gradient canary as well.
@@ -73,8 +80,16 @@ class VersionAudits:
     software_version: str
     source_sha256: str
     results: tuple[AuditResult, ...]
+    generator: str
     required: tuple[str, ...] = ()
     trains: bool = False
+
+    @property
+    def described(self) -> str:
+        """Version and source code that run, in words."""
+        installed = self.software_version != NOT_INSTALLED
+        version = f"version {self.software_version}" if installed else "a checkout without a version"
+        return f"{version}, source {self.source_sha256[:12]}"
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -118,7 +133,7 @@ def audits_of_this_version(
     """Return what the register holds for the running version and a generator.
 
     Args:
-        generator: name of the generator; of `auto` with the one that it picked, as `auto: mst`: both have lines.
+        generator: as `audited_name` returns it.
         required: layers that the policy asks for.
         register: lines; those of the package if None.
     """
@@ -127,7 +142,22 @@ def audits_of_this_version(
     current = {(version, each, source_digest(each)) for each in ("all", *names)}
     found = tuple(line for line in known if (line.software_version, line.generator, line.source_sha256) in current)
     trains = any(entry.name == names[-1] and entry.access != "MarginalQueries" for entry in GENERATORS)
-    return VersionAudits(version, source_digest(names[-1]), found, tuple(required), trains)
+    return VersionAudits(version, source_digest(names[-1]), found, generator, tuple(required), trains)
+
+
+def audited_name(generator: object, chosen: str = "") -> str:
+    """Return under which name audits of a generator are on record.
+
+    Whatever its own name says, a class that another package defines was not audited: the digest is not of its code.
+
+    Args:
+        generator: the generator.
+        chosen: what it picked, if it is `auto`; both have lines, as `auto: mst`.
+    """
+    if not type(generator).__module__.startswith("dpsynth."):
+        return FOREIGN
+    name = str(getattr(generator, "name", FOREIGN))
+    return f"{name}: {chosen}" if chosen else name
 
 
 @cache
@@ -152,4 +182,4 @@ def _version() -> str:
     try:
         return metadata.version("dpsynth")
     except metadata.PackageNotFoundError:
-        return "not installed as a package"
+        return NOT_INSTALLED

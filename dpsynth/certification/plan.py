@@ -13,8 +13,8 @@ from dpsynth.certification.canary_count import units_for
 from dpsynth.certification.canary_evidence import bound_without_hits
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.facts import Attempt, attempts_among, configuration_of
-from dpsynth.certification.gate_checks import failed_with
-from dpsynth.certification.implementation_audits import audits_of_this_version
+from dpsynth.certification.gate_checks import audits_against, audits_found, failed_with
+from dpsynth.certification.implementation_audits import audited_name, audits_of_this_version
 from dpsynth.certification.policy import Policy, Verdict
 from dpsynth.certification.record_gate import GatePlan, plan_gate
 from dpsynth.errors import CertificationRefused, InvalidInput, SchemaError, SchemaProblem
@@ -39,7 +39,8 @@ class ReleasePlan:
         columns: number of columns.
         cells: number of value combinations of the declared domain.
         policy: name and digest of the policy.
-        gate: who decides, what that costs and what can be shown, in words.
+        gate: who decides, what that costs and what can be shown, in words; or why nothing can.
+        audits: which audits of the implementation are on record for the code that runs, in words.
         obstacles: why this release cannot pass whatever comes out, in sentences; empty where it can.
         decided: who decides, and how the claim is divided for it.
     """
@@ -56,6 +57,7 @@ class ReleasePlan:
     cells: int
     policy: str
     gate: str
+    audits: str
     obstacles: tuple[str, ...]
     decided: GatePlan
 
@@ -110,12 +112,12 @@ def plan_release(
         ledger.require_room(schema.dataset, reserved, asked=str(claim))
     attempts = attempts_among(ledger.entries(schema.dataset))
     gate, obstacles = _outlook(schema, policy, decided, attempts, configuration_of(schema, generator, claim))
-    described = _described(generator, schema, decided.generator)
-    obstacles += _unaudited(described.partition(",")[0], policy)
+    chosen, reason = _chosen(generator, schema, decided.generator)
+    audits = audits_of_this_version(audited_name(generator, chosen), policy.audit_layers.split())
     return ReleasePlan(
         dataset=schema.dataset,
         unit=schema.unit.describe(),
-        generator=described,
+        generator=f"{generator.name}: {chosen}, because {reason}" if chosen else generator.name,
         claim=claim,
         mu_squared=float(mu_squared),
         budget=ledger.budget(schema.dataset),
@@ -124,20 +126,22 @@ def plan_release(
         columns=len(schema.columns),
         cells=schema.domain.cells(),
         policy=policy.identity,
-        gate=gate,
-        obstacles=obstacles,
+        gate="; ".join(obstacles) or gate,
+        audits=audits_found(audits),
+        obstacles=obstacles + audits_against(audits, policy),
         decided=decided,
     )
 
 
-def _described(generator: MarginalSynthesizer, schema: Schema, claim: PrivacyBudget) -> str:
+def _chosen(generator: MarginalSynthesizer, schema: Schema, claim: PrivacyBudget) -> tuple[str, str]:
+    """Return what `auto` picks and why; two empty texts for any other generator."""
     # Loads every generator that it may pick.
     from dpsynth.generators.auto import Auto
 
     if not isinstance(generator, Auto):
-        return generator.name
+        return "", ""
     rule = generator.choose(schema, claim)
-    return f"{generator.name}: {rule.generator}, because {rule.reason}"
+    return rule.generator, rule.reason
 
 
 def _outlook(
@@ -167,16 +171,6 @@ def _outlook(
             "FAIL: the same again could only be luckier. Change what was at fault"
         )
     return gate, tuple(obstacles)
-
-
-def _unaudited(generator: str, policy: Policy) -> tuple[str, ...]:
-    missing = audits_of_this_version(generator, policy.audit_layers.split()).missing
-    if not missing:
-        return ()
-    return (
-        f"policy '{policy.name}' asks for passed audits of this version of the software in "
-        f"{', '.join(missing)}, and none is recorded",
-    )
 
 
 def _units_for_canaries(schema: Schema, policy: Policy) -> str:

@@ -178,7 +178,8 @@ def _plan_facts(plan: ReleasePlan) -> dict[str, object]:
         "left_now": plan.left_before,
         "left_after": plan.left_after,
         "policy": plan.policy,
-        "gate": "; ".join(plan.obstacles) or plan.gate,
+        "gate": plan.gate,
+        "audits": plan.audits,
         "table": f"{plan.columns} columns, {plan.cells:.3g} value combinations",
     }
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.command_line import Outcome, Run
 from tests.cli.conftest import HEADER, SCHEMA, records
+from tests.current_register import policy_that_asks_for_no_audit
 
 GOOD = records(300)
 
@@ -230,7 +231,7 @@ def test_a_full_disk_is_one_message_and_leaves_no_half_release(
     assert child("ledger", "budget", "clinic", "--epsilon", 3, "--delta", "1e-5").returncode == 0
     full = child(
         *("release", data_file, "--schema", schema_file, "--epsilon", 1, "--delta", "1e-6"),
-        *("--out", tmp_path / "release"),
+        *("--out", tmp_path / "release", "--policy", policy_that_asks_for_no_audit(tmp_path)),
     )
     assert full.returncode in {2, 3, 4}, full.stderr
     assert full.stderr.count("error:") == 1

