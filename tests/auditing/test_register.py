@@ -13,7 +13,14 @@ import pytest
 pytest.importorskip("torch", reason="needs the neural extra")
 
 from dpsynth.auditing.audit_record import AuditRecord
-from dpsynth.certification.implementation_audits import AuditResult, read_register, source_digest
+from dpsynth.certification.implementation_audits import (
+    AuditResult,
+    audits_of_this_version,
+    read_register,
+    source_digest,
+)
+from dpsynth.certification.policy_file import PRESETS, load_policy
+from dpsynth.generators.registry import GENERATORS
 from privacy_audits import register
 from privacy_audits.gradient_canary import campaign as gradient_canary
 from privacy_audits.one_run import campaign as one_run
@@ -66,6 +73,16 @@ def test_every_line_that_is_due_is_made_of_recorded_results() -> None:
     made = {(line.campaign, line.generator, line.layer) for line in register.lines()}
     unrecorded = {name for name in campaign.PLAYED if campaign.read_counts(campaign.FOLDER, name) is None}
     assert {what for what in register.due() if what[0] != "worst_case_game" or what[1] not in unrecorded} == made
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in GENERATORS if entry.name != "auto"])
+def test_lines_that_are_due_are_all_that_the_presets_ask_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dpsynth.certification.implementation_audits._version", version)
+    for preset in PRESETS:
+        asked = load_policy(preset).audit_layers.split()
+        assert asked
+        assert audits_of_this_version(name, asked, register=current()).missing == ()
+        assert audits_of_this_version(f"auto: {name}", asked, register=current()).missing == ()
 
 
 @pytest.mark.parametrize(

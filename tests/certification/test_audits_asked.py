@@ -152,13 +152,14 @@ def test_a_person_may_order_it_all_the_same_and_the_certificate_is_inconclusive(
     tmp_path: Path, ledger: Ledger, recorded: Recorded
 ) -> None:
     recorded([])
-    verdict, of_audits, found, limit = of_certificate(
-        released(tmp_path, ledger, load_policy("default"), override=ORDERED)
-    )
+    made = released(tmp_path, ledger, load_policy("default"), override=ORDERED)
+    verdict, of_audits, found, limit = of_certificate(made)
     assert verdict is not Verdict.PASS
     assert of_audits == "INCONCLUSIVE"
     assert "no recorded audit for this version" in found
     assert limit == "a passed audit of: L0, L1, L2"
+    page = (made.folder / "report.html").read_text(encoding="utf-8")
+    assert "By this policy no release passes without them" in page
 
 
 @pytest.mark.parametrize("asking", [True, False])

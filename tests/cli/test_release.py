@@ -13,6 +13,7 @@ import pytest
 from dpsynth.ledger import EntryKind, Ledger
 from tests.cli.command_line import Run
 from tests.cli.conftest import HEADER, SCHEMA, records
+from tests.current_register import policy_that_asks_for_no_audit
 
 CLAIM = ("--epsilon", 1, "--delta", "1e-6")
 
@@ -179,6 +180,27 @@ def test_a_release_that_cannot_pass_is_refused_before_it_is_charged(
     assert told["charged"] is False
     assert told["internal"] is None
     assert json.loads(run("ledger", "show", "--json").out)["head"]["index"] == 1
+
+
+@pytest.mark.parametrize("dry", [("--dry-run",), ()])
+def test_code_without_audits_on_record_is_refused_before_the_charge_with_what_can_be_done(
+    run: Run, tmp_path: Path, schema_file: Path, data_file: Path, monkeypatch: pytest.MonkeyPatch, dry: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("dpsynth.certification.implementation_audits._shipped_register", lambda: ())
+    run("ledger", "budget", "clinic", "--epsilon", 2, "--delta", "1e-5")
+    arguments = ("release", data_file, "--schema", schema_file, *CLAIM, "--out", tmp_path / "release", *dry)
+    refused = run(*arguments)
+    assert refused.code == 3
+    words = " ".join(refused.err.split())
+    assert "audits no recorded audit for this version" in words
+    assert words.count("asks for passed audits of the very code that runs, in L0, L1, L2; of auto: aim,") == 1
+    assert "leaves `audit_layers` empty, and name it with --policy FILE" in words
+    assert "Nothing was read or charged" in words
+    told = json.loads(run(*arguments, "--json").out)
+    assert (told["verdict"], told["charged"], told["internal"]) == ("INCONCLUSIVE", False, None)
+    assert json.loads(run("ledger", "show", "--json").out)["head"]["index"] == 1
+    if dry:
+        assert run(*arguments, "--policy", policy_that_asks_for_no_audit(tmp_path)).code == 0
 
 
 def test_a_draft_holds_names_and_types_and_is_refused_until_it_is_filled_in(
