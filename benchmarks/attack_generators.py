@@ -21,6 +21,7 @@ from benchmarks.attack_corpus import Outcome, People, add_run, judged
 from benchmarks.attack_tables import ATTACK_TABLES, Codes, attack_table, missing_file
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator import Curator
+from dpsynth.generators.balanced_sample import balanced_sample
 from dpsynth.generators.registry import GENERATORS, generator
 from dpsynth.ledger import Ledger
 from dpsynth.schema.schema import Schema
@@ -59,7 +60,7 @@ def private_release(people: People, system: str, epsilon: str, seed: int) -> Cod
     cells = SyntheticTable(schema, people.members, spread_seed=0).to_pandas()
     curator = Curator.open(cells, schema, ledger=ledger)
     fitted = generator(system).fit(curator, budget, rng=np.random.default_rng([seed, 8]))
-    return fitted.sample(len(people.members), rng=np.random.default_rng([seed, 9])).codes
+    return balanced_sample(fitted, len(people.members), rng=np.random.default_rng([seed, 9])).codes
 
 
 def memorised(rows: Codes, schema: Schema, seed: int) -> Codes:

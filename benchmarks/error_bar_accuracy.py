@@ -22,6 +22,7 @@ from benchmarks.tables.adult import adult_coded
 from benchmarks.tables.base import BenchmarkTable, Codes
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator import Curator
+from dpsynth.generators.balanced_sample import balanced_sample
 from dpsynth.generators.error_bars import ErrorBar
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.registry import generator
@@ -57,7 +58,7 @@ def accuracy(name: str, epsilon: str, table: BenchmarkTable) -> list[dict[str, A
     fitted = generator(name).fit(curator, budget, rng=np.random.default_rng(0))
     if not isinstance(fitted, FittedGraphicalModel):
         raise TypeError(f"{name} fits no graphical model")
-    made = fitted.sample(table.sampled_rows, rng=np.random.default_rng(0))
+    made = balanced_sample(fitted, table.sampled_rows, rng=np.random.default_rng(0))
     bars = fitted.error_bars(made, rng=np.random.default_rng(1)).bars
     found = []
     for kind, order, measured in (("single columns", 1, True), ("pairs", 2, True), ("unmeasured pairs", 2, False)):

@@ -25,6 +25,7 @@ from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator import Curator
 from dpsynth.curator.queries import NoisyMarginal
 from dpsynth.generators.aim import AIM
+from dpsynth.generators.balanced_sample import balanced_sample
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.multi_resolution import multi_resolution
 from dpsynth.ledger import Ledger
@@ -74,7 +75,7 @@ def limits_at(epsilon: str, table: BenchmarkTable) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def judge(fitted: FittedGraphicalModel, drawn: int, what: str) -> None:
-        figures = table.judge(fitted.sample(drawn, rng=np.random.default_rng(0)).codes)
+        figures = table.judge(balanced_sample(fitted, drawn, rng=np.random.default_rng(0)).codes)
         rounded = {name: round(figure, 5) for name, figure in figures.items()}
         found.append({"epsilon": epsilon, "what": what, "rows": drawn, "cells": fitted.model.size, **rounded})
         sys.stderr.write(f"{found[-1]}\n")

@@ -18,6 +18,7 @@ from benchmarks.peers.exchange import Exchange
 from dpsynth.accounting.budget import PrivacyBudget
 from dpsynth.curator import Curator
 from dpsynth.generators.aim import AIM
+from dpsynth.generators.balanced_sample import balanced_sample
 from dpsynth.generators.base import Synthesizer
 from dpsynth.generators.pategan import PateGan
 from dpsynth.generators.registry import GENERATORS, generator
@@ -68,7 +69,7 @@ def main() -> None:
     maker = generator(asked["system"]) if variant is None else variant()
     fitted = maker.fit(curator, budget, rng=np.random.default_rng(asked["seed"]))
     chosen.fitted()
-    made = fitted.sample(asked["rows"], rng=np.random.default_rng(asked["seed"])).codes
+    made = balanced_sample(fitted, asked["rows"], rng=np.random.default_rng(asked["seed"])).codes
     chosen.finish(made, packages=["numpy", "scipy", "pandas"], measurements=len(fitted.measurements))
 
 

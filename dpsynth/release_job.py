@@ -26,6 +26,7 @@ from dpsynth.curator.ingest import TableLike
 from dpsynth.errors import CertificationRefused, InvalidInput
 from dpsynth.export import Release, export
 from dpsynth.generators.answer_tape import TapedQueries
+from dpsynth.generators.balanced_sample import balanced_sample
 from dpsynth.generators.base import Synthesizer
 from dpsynth.ledger import EntryKind, Ledger
 from dpsynth.progress import phase
@@ -95,7 +96,7 @@ class ReleaseJob:
         model = self.maker.fit(asked, self.gate.generator, rng=rng)
         length = rows_to_sample(order.rows, model.total, planted=len(planted), controls=float(held_back))
         with phase("sample and judge", 3) as advance:
-            sampled = model.sample(length, rng=sampling_stream(int(order.seed)))
+            sampled = balanced_sample(model, length, rng=sampling_stream(int(order.seed)))
             schema.constraints.require_obeyed(sampled.codes)
             advance(1)
             judged = self.canaries.judge(sampled, self.budget, policy)

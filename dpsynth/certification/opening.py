@@ -22,6 +22,7 @@ from dpsynth.certification.commitment import COMMITMENT, Commitment, rows_to_sam
 from dpsynth.certification.document import CertificateDocument
 from dpsynth.certification.policy_file import PRESETS, load_policy
 from dpsynth.errors import BundleError, DpsynthError
+from dpsynth.generators.balanced_sample import balanced_sample
 from dpsynth.generators.fitted_model import load_fitted_model
 from dpsynth.randomness import SystemNoise
 from dpsynth.schema.schema import Schema
@@ -128,7 +129,7 @@ def _table_drawn_again(opened: _Opened, document: CertificateDocument, model: Pa
         return "the table was not drawn again, because the model beside it is not of a kind that can be loaded"
     planted = int(opened.coins.sum())
     length = rows_to_sample(opened.rows, fitted.total, planted=planted, controls=opened.controls)
-    sampled = fitted.sample(length, rng=sampling_stream(opened.seed))
+    sampled = balanced_sample(fitted, length, rng=sampling_stream(opened.seed))
     table = sampled.select(~is_among(sampled.codes, opened.canaries))
     artefacts = document.artefacts
     if digest_of_table(table, artefacts.table_file) != artefacts.table_sha256:

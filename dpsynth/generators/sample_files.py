@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dpsynth.generators.balanced_sample import balanced_sample, is_balanced
 from dpsynth.generators.base import FittedSynthesizer
 from dpsynth.progress import phase
 from dpsynth.schema.table import spread_seed_from
@@ -23,8 +24,8 @@ def write_samples(
 ) -> None:
     """Write `rows` synthetic rows as CSV or Parquet, in memory that does not grow with `rows`.
 
-    The file holds the rows that `model.sample(rows, rng=rng, given=given)` has. It is there completely or not at all,
-    after an interrupt too.
+    The file holds the rows that `balanced_sample(model, rows, rng=rng, given=given)` has. It is there completely or not
+    at all, after an interrupt too.
 
     Args:
         model: a fitted generator.
@@ -41,8 +42,13 @@ def write_samples(
     """
     from dpsynth.schema.table_files import write_codes
 
-    spread_seed = spread_seed_from(rng)
-    chunks = model.sample_chunks(rows, rng=rng, given=given)
+    chunks: Iterable[NDArray[np.int32]]
+    if is_balanced(model.schema, rows):
+        table = balanced_sample(model, rows, rng=rng, given=given)
+        spread_seed, chunks = table.spread_seed, [table.codes]
+    else:
+        spread_seed = spread_seed_from(rng)
+        chunks = model.sample_chunks(rows, rng=rng, given=given)
     with phase("sample and write", rows) as advance:
         write_codes(model.schema, _watched(chunks, advance), spread_seed, path)
 

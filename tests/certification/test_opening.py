@@ -24,6 +24,7 @@ from dpsynth.certification.signing import SigningKey
 from dpsynth.certification.verify import verify_release
 from dpsynth.curator import Curator
 from dpsynth.errors import BundleError
+from dpsynth.generators.balanced_sample import balanced_sample
 from dpsynth.generators.base import FittedSynthesizer
 from dpsynth.generators.independent import Independent
 from dpsynth.ledger import Ledger
@@ -99,7 +100,7 @@ def made_of(sampled: SyntheticTable, plan: CanaryPlan = PLAN, bound: Commitment 
 
 @pytest.fixture(scope="module")
 def sampled(model: FittedSynthesizer) -> SyntheticTable:
-    return model.sample(ROWS, rng=sampling_stream(SEED))
+    return balanced_sample(model, ROWS, rng=sampling_stream(SEED))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def test_coins_tossed_again_after_the_fit_are_found(sampled: SyntheticTable, int
 
 
 def test_a_table_drawn_with_another_seed_after_looking_is_found(model: FittedSynthesizer, internal: Path) -> None:
-    made = made_of(model.sample(ROWS, rng=sampling_stream(SEED + 1)))
+    made = made_of(balanced_sample(model, ROWS, rng=sampling_stream(SEED + 1)))
     with pytest.raises(BundleError, match="drawn with another seed afterwards"):
         opened(internal, made)
 

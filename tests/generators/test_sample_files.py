@@ -11,6 +11,7 @@ import pytest
 
 from dpsynth.errors import BundleError, InvalidInput
 from dpsynth.generators.aim import AIM
+from dpsynth.generators.balanced_sample import balanced_sample
 from dpsynth.generators.fitted_model import FittedGraphicalModel
 from dpsynth.generators.sample_files import write_samples
 from dpsynth.models import CliqueVector, GraphicalModel
@@ -46,14 +47,15 @@ def model() -> FittedGraphicalModel:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dpsynth.models.records._MOST_RECORDS", 64)
     monkeypatch.setattr("dpsynth.models.records._FEWEST_RECORDS", 64)
+    monkeypatch.setattr("dpsynth.generators.balanced_sample.MOST_ROWS", 50)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
-@pytest.mark.parametrize("rows", [0, 1, 64, 300])
+@pytest.mark.parametrize("rows", [0, 1, 40, 64, 300])
 def test_a_file_holds_the_rows_of_a_sample(model: FittedGraphicalModel, tmp_path: Path, name: str, rows: int) -> None:
     given = {"age": [10, 50, 90]}
     write_samples(model, tmp_path / name, rows, rng=np.random.default_rng(4), given=given)
-    table = model.sample(rows, rng=np.random.default_rng(4), given=given)
+    table = balanced_sample(model, rows, rng=np.random.default_rng(4), given=given)
     table.write(tmp_path / f"whole{Path(name).suffix}")
     assert table.rows == rows
     read = pd.read_csv if name.endswith("csv") else pd.read_parquet
