@@ -70,6 +70,7 @@ def one_run(run: Run, system: System, table: BenchmarkTable, asked: Asked) -> Ru
             "seed": run.seed,
             "rows": table.sampled_rows,
             "domain": dict(zip(table.schema.domain.names, table.schema.domain.sizes, strict=True)),
+            "group_by": table.schema.workload.group_by,
             "cpu_limit": asked.limits.cpu_seconds,
         }
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.balanced_sampling import table_of_balance
 from benchmarks.bars import bars_of
 from benchmarks.deep_peers import deep_peers_of
 from benchmarks.domain_layer import table_of_ways
@@ -26,7 +27,7 @@ from benchmarks.inference_choices import table_of_aim, table_of_fits, table_of_p
 from benchmarks.limits import table_of_limits
 from benchmarks.provenance import provenance_of
 from benchmarks.record import Record, Run, newest
-from benchmarks.systems import System, systems
+from benchmarks.systems import REFERENCES, System, systems
 from benchmarks.tables.base import PROJECT
 from benchmarks.tables.registry import TABLES
 
@@ -34,7 +35,10 @@ PAGE = PROJECT / "docs" / "benchmarks.md"
 PAGES = (
     PAGE,
     *(PROJECT / "docs" / "generators" / f"{name}.md" for name in ("aim", "auto", "mst", "pategan")),
-    *(PROJECT / "docs" / "design" / f"{name}.md" for name in ("domain_layer", "error_bars", "graphical_models")),
+    *(
+        PROJECT / "docs" / "design" / f"{name}.md"
+        for name in ("balanced_sampling", "domain_layer", "error_bars", "graphical_models")
+    ),
 )
 """Every page with tables that `report` writes."""
 
@@ -68,6 +72,7 @@ _OTHERS: dict[str, Callable[[Record], str]] = {
     "provenance": provenance_of,
     "evidence": evidence_of,
     "deep-peers": deep_peers_of,
+    "balance": partial(_of_file, "balanced_sampling", table_of_balance),
     "limits": partial(_of_file, "limits", table_of_limits),
     "domain-layer": partial(_of_file, "domain_layer", table_of_ways),
     "passes": partial(_of_file, "inference_choices", table_of_passes),
@@ -173,7 +178,7 @@ def _title(system: str, runs: Sequence[Run], known: dict[str, System]) -> str:
     found = known.get(system)
     if found is not None and found.is_own:
         return f"**{system}**"
-    return "resampled, not private" if system == "resampled" else f"{system} {runs[0].version}"
+    return REFERENCES.get(system) or f"{system} {runs[0].version}"
 
 
 def _mean(runs: Sequence[Run], cost: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The systems by name: generators of this project, peers, and one reference that is not private."""
+"""The systems by name: generators of this project, peers, and references that are not private."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from benchmarks.peers.environments import PEERS, Peer, python_of
 from benchmarks.surroundings import source_version
 from benchmarks.tables.base import PROJECT
 from dpsynth.generators.registry import GENERATORS
+
+REFERENCES = {
+    "resampled": "resampled, not private",
+    "exact-within-groups": "columns exact within groups, not private",
+}
+"""What is no system, and how the page calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,13 @@ def systems() -> dict[str, System]:
         System(entry, entry, source_version(), lambda _: _own_command("own_runner"), is_own=True)
         for entry in (*(listed.name for listed in GENERATORS), *VARIANTS)
     ]
-    reference = System("resampled", "resampled", "1", lambda _: _own_command("resampling_runner"))
+    references = [System(name, name, "1", lambda _: _own_command("resampling_runner")) for name in REFERENCES]
     peers = [
         System(f"{peer.short}-{algorithm}", algorithm, peer.version, _peer_command(peer), counterpart=counterpart)
         for peer in PEERS
         for algorithm, counterpart in peer.algorithms.items()
     ]
-    return {system.name: system for system in [*own, reference, *peers]}
+    return {system.name: system for system in [*own, *references, *peers]}
 
 
 def _own_command(runner: str) -> list[str]:

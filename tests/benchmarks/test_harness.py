@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import comparison
@@ -14,6 +15,7 @@ from benchmarks.comparison import Asked, compare
 from benchmarks.process import Limits, run_to_the_end
 from benchmarks.record import Record, Run
 from benchmarks.report import table_of, written_page
+from benchmarks.resampling_runner import exact_within_groups
 from benchmarks.tables.generated import tiny
 
 LIMITS = Limits(cpu_seconds=100, seconds=250, megabytes=4_000)
@@ -42,6 +44,19 @@ def test_own_systems_and_the_reference_are_judged_alike(recorded: Record) -> Non
         assert run.surroundings["versions"]["numpy"]
     # A table without dependences is far from one that is only resampled.
     assert runs["independent"].figures["tvd2"] > 2 * runs["resampled"].figures["tvd2"]
+
+
+def test_columns_that_are_exact_within_groups_know_nothing_more() -> None:
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 3, 600)
+    tied = (group + rng.integers(0, 2, 600)) % 4
+    training = np.column_stack([tied, group, tied]).astype(np.int32)
+    made = exact_within_groups(training, 1, rng)
+    for column in (0, 2):
+        for value in range(3):
+            real, drawn = (np.bincount(rows[rows[:, 1] == value, column], minlength=4) for rows in (training, made))
+            np.testing.assert_array_equal(real, drawn)
+    assert 0.3 < (made[:, 0] == made[:, 2]).mean() < 0.7  # all of them are equal in the training rows
 
 
 def test_a_recorded_run_is_not_run_again(recorded: Record, monkeypatch: pytest.MonkeyPatch) -> None:
