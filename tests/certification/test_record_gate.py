@@ -63,9 +63,10 @@ class _Copies:
 
     def sample(self, rows: int, *, rng: np.random.Generator, given: Any = None) -> Any:
         table = self._model.sample(rows, rng=rng)
-        copied = self._training[rng.permutation(len(self._training))[: round(self._share * len(self._training))]]
+        # That share of the rows asked for, nobody twice before everybody once, in no order: a release keeps a quarter.
+        copied = self._training[np.resize(rng.permutation(len(self._training)), round(self._share * rows))]
         # Not among them: copies of canaries alone would fail the release.
-        return table_of(np.concatenate([copied, table.codes[len(copied) :]]), table.schema)
+        return table_of(rng.permutation(np.concatenate([copied, table.codes[len(copied) :]])), table.schema)
 
 
 def ledger_of(schema: Schema, path: Path) -> Ledger:
