@@ -30,6 +30,9 @@ def shown_steps(name: str, count: int) -> Iterator[Callable[[], None]]:
         try:
             with warnings.catch_warnings(), unreported():
                 warnings.simplefilter("ignore")
+                # Threads share the filters, and forests of scikit-learn set them anew in each: a warning of one thread
+                # may meet what another has just reset. What gets through is not shown.
+                warnings.showwarning = _not_shown
                 yield step
         except Exception as fault:  # noqa: BLE001 - raised below
             failed = fault
@@ -37,3 +40,7 @@ def shown_steps(name: str, count: int) -> Iterator[Callable[[], None]]:
             advance(1)
     if failed is not None:
         raise failed
+
+
+def _not_shown(*_: object, **__: object) -> None:
+    """Take the place of what prints a warning."""

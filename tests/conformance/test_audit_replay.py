@@ -60,8 +60,13 @@ def writes_to_the_descriptor(targets: Records) -> None:
 
 
 def warns(targets: Records) -> None:
-    warnings.simplefilter("always")  # although the suite lets no library warn
+    warnings.simplefilter("always")  # as another thread may have reset what the suite had set
     warnings.warn(f"{len(targets)} rows", stacklevel=1)
+
+
+def warns_whatever_is_done(targets: Records) -> None:
+    warnings.showwarning = warnings._showwarning_orig  # type: ignore[attr-defined] # no library does that
+    warns(targets)
 
 
 def logs(targets: Records) -> None:
@@ -139,7 +144,7 @@ def test_neither_does_it_with_every_attack_and_the_whole_report(monkeypatch: pyt
     assert differences(ONE_MORE) == {}
 
 
-@pytest.mark.parametrize("leak", [keeps_quiet, raises, shows_progress])
+@pytest.mark.parametrize("leak", [keeps_quiet, raises, shows_progress, warns])
 def test_what_the_suite_keeps_to_itself_is_nobodys_business(leak: Leak, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(leak, monkeypatch)
     assert differences(ONE_MORE) == {}
@@ -155,7 +160,7 @@ def test_what_the_suite_keeps_to_itself_is_nobodys_business(leak: Leak, monkeypa
         (writes, "what is published"),
         (writes_its_name, "what is published"),
         (stops, "what is published"),
-        (warns, "what is warned of"),
+        (warns_whatever_is_done, "what is warned of"),
     ],
 )
 def test_an_attack_that_shows_rows_is_caught(leak: Leak, seen: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +173,12 @@ def test_a_suite_that_lets_errors_out_is_caught(monkeypatch: pytest.MonkeyPatch)
     for module in (suite, audit):
         monkeypatch.setattr(module, "Exception", Stopped, raising=False)
     assert "what is raised differs" in differences(ONE_MORE)[ONE_MORE.name]
+
+
+def test_a_suite_that_lets_warnings_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(warns, monkeypatch)
+    monkeypatch.setattr(shown_steps, "_not_shown", warnings.showwarning)
+    assert "what is warned of differs" in differences(ONE_MORE)[ONE_MORE.name]
 
 
 def test_a_suite_that_lets_progress_out_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
