@@ -47,7 +47,7 @@ def balanced_sample(
     if not marginals:
         return model.sample(rows, rng=rng, given=given)
     drawn = model.sample(rows << _HALVINGS, rng=rng, given=given)
-    codes = drawn.codes
+    codes = rng.permutation(drawn.codes)  # halving wants neighbours by chance, and generators promise no order
     for _ in range(_HALVINGS):
         codes = halved(codes, model.schema.domain, marginals)
     return replace(drawn, codes=codes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -94,6 +95,22 @@ def test_the_same_seed_makes_the_same_table(model: FittedGraphicalModel) -> None
     np.testing.assert_array_equal(first.codes, second.codes)
     assert first.spread_seed == second.spread_seed
     assert len(np.unique(first.codes[:250], axis=0)) > 100, "the table repeats a few rows"
+
+
+def test_a_generator_that_sorts_its_rows_is_balanced_as_well(model: FittedGraphicalModel) -> None:
+    class Sorted:
+        schema = model.schema
+
+        def sample(self, rows: int, *, rng: np.random.Generator, given: object = None) -> SyntheticTable:
+            drawn = model.sample(rows, rng=rng)
+            return replace(drawn, codes=drawn.codes[np.lexsort(drawn.codes.T)])
+
+    table = balanced_sample(Sorted(), ROWS, rng=np.random.default_rng(0))  # type: ignore[arg-type]
+    plain = model.sample(ROWS, rng=np.random.default_rng(0))
+    pairs = [*combinations(COLUMNS, 2)]
+    assert distance(model, table, pairs) < 0.75 * distance(model, plain, pairs)
+    early, late = np.split(table.codes[:, -1], 2)
+    assert abs(early.mean() - late.mean()) < 0.5, "the table is still sorted"  # then they would differ by more than two
 
 
 @pytest.mark.parametrize(
