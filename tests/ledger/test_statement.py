@@ -28,7 +28,7 @@ from dpsynth.ledger.chain import canonical_json
 from dpsynth.ledger.statement import ONLY, BudgetPolicy, Charge, EntryKind, Signature, Statement
 from dpsynth.ledger.statement_reading import statement_from_content
 
-FRACTIONS = st.fractions(min_value=0, max_value=10)
+FRACTIONS = st.fractions(min_value=0, max_value=10, max_denominator=10**30)  # events hold nothing finer
 SIMPLE = st.one_of(
     st.builds(ZCDpEvent, FRACTIONS),
     st.builds(GdpEvent, FRACTIONS),
