@@ -66,7 +66,8 @@ def release(
     Raises:
         InvalidInput: schema, header, budget or an option is wrong; nothing was read or charged.
         LedgerError: no budget, or not enough left; nothing was read or charged.
-        CertificationRefused: charged, but the verdict is not PASS; what was made is withheld in the internal folder.
+        CertificationRefused: charged, but the verdict is not PASS; what was made is withheld in the internal folder. Or
+            it could not pass whatever comes out, such as by code without audits on record: nothing was read or charged.
         BundleError: a folder exists already or cannot be written.
 
     Privacy: at most `budget`, reserved before the first row is read. Canaries are public rows and cost nothing.
