@@ -1,4 +1,4 @@
-"""Synthetic rows to a file of any length, a chunk at a time."""
+"""Synthetic rows to a file of any length: balanced where they are few enough, else a chunk at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_samples(
     rng: np.random.Generator,
     given: Mapping[str, object] | None = None,
 ) -> None:
-    """Write `rows` synthetic rows as CSV or Parquet, in memory that does not grow with `rows`.
+    """Write `rows` synthetic rows as CSV or Parquet, in memory that is bounded, however many they are.
 
     The file holds the rows that `balanced_sample(model, rows, rng=rng, given=given)` has. It is there completely or not
     at all, after an interrupt too.
