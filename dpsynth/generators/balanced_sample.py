@@ -18,7 +18,8 @@ MOST_ROWS = 200_000
 """Of more rows the sampling error is small, and four times as many would need memory."""
 
 _MOST_LOOKS = 20_000_000
-"""Rows times marginals; about three seconds."""
+"""Rows, or columns where these are more, times marginals: three seconds, or half a minute where hundreds of columns or
+of codes fill half a gigabyte with cells."""
 
 
 def balanced_sample(
@@ -62,10 +63,10 @@ def _marginals(schema: Schema, rows: int) -> Mapping[Clique, int]:
     """Return the marginals that are kept in balance, with their importance; none if that would take too long."""
     if not 0 < rows <= MOST_ROWS or schema.domain.cells() <= rows << _HALVINGS:
         return {}
-    workload, found = schema.workload, {}
+    workload, found, length = schema.workload, dict[Clique, int](), max(rows, len(schema.domain))
     for order in (2, 3):
         for clique in workload.cliques(order, largest=rows):
             found[clique] = workload.importance(clique)
-            if rows * len(found) > _MOST_LOOKS:
+            if length * len(found) > _MOST_LOOKS:
                 return {}
     return found

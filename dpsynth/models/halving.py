@@ -14,9 +14,13 @@ _UNIT = 1 << 32
 """Weight of a record too many in an otherwise empty cell. Whole numbers, so that every machine keeps the same half."""
 
 _TOGETHER = 16
-"""So many pairs of records are decided between two looks at the balance; many more overshoot in small marginals."""
+"""So many pairs of records are decided between two looks at the balance; many more overshoot in small marginals.
 
-_COUNTED = 4096
+An even number: neighbours in a half were then decided alike, so either could stand first, and it can be halved again.
+"""
+
+_COUNTED = 1 << 20
+"""Cells that are looked up at once: 8 MiB for each array of them."""
 
 
 def halved(codes: NDArray[np.int32], domain: Domain, importance: Mapping[Clique, int]) -> NDArray[np.int32]:
@@ -24,8 +28,8 @@ def halved(codes: NDArray[np.int32], domain: Domain, importance: Mapping[Clique,
 
     A random half of n records misses a cell that holds c of them by about sqrt(c) / 2; here the misses of one pair of
     records are made up for by the next. Each choice looks at all cells that the two records do not share, a cell
-    weighing its marginal's importance over the records in it. Which of two records comes first decides nothing, so if
-    the records are in random order, every kept one has the distribution that they have.
+    weighing its marginal's importance over the records in it. With every two neighbours exchanged, all others are kept;
+    so if the records are in random order, a kept one has the distribution of one that is not, which is that of all.
 
     Args:
         codes: records, shape (rows, columns), in random order; a last one without a neighbour is left out.
@@ -41,7 +45,7 @@ def halved(codes: NDArray[np.int32], domain: Domain, importance: Mapping[Clique,
     if not pairs or not importance:
         return codes[: 2 * pairs : 2]
     cells = _Cells.of(domain, tuple(importance))
-    weight = _UNIT * np.repeat(np.fromiter(importance.values(), np.int64), cells.sizes) // (1 + cells.counts(codes))
+    weight = cells.weights(codes, np.fromiter(importance.values(), np.int64))
     balance = np.zeros_like(weight)
     second = np.empty(pairs, dtype=np.bool_)
     for start in range(0, pairs, _TOGETHER):
@@ -86,9 +90,17 @@ class _Cells:
         inside: NDArray[np.int64] = (codes.astype(np.float64) @ self.strides).astype(np.int64)
         return inside + self.starts
 
-    def counts(self, codes: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Return how many records each cell holds, shape (all cells,)."""
-        found = np.zeros(int(self.sizes.sum()), dtype=np.int64)
-        for start in range(0, len(codes), _COUNTED):
-            np.add.at(found, self.places(codes[start : start + _COUNTED]), 1)
-        return found
+    def weights(self, codes: NDArray[np.int32], importance: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what a record too many weighs in each cell, shape (all cells,).
+
+        Args:
+            codes: all records, shape (rows, columns).
+            importance: of each marginal.
+        """
+        held = np.ones(int(self.sizes.sum()), dtype=np.int64)
+        height = max(1, _COUNTED // len(self.sizes))
+        for start in range(0, len(codes), height):
+            np.add.at(held, self.places(codes[start : start + height]), 1)
+        weight = np.repeat(_UNIT * importance, self.sizes)
+        weight //= held
+        return weight

@@ -126,6 +126,20 @@ def test_beyond_the_limits_it_is_a_plain_sample(
     np.testing.assert_array_equal(balanced_sample(model, ROWS, rng=np.random.default_rng(2)).codes, plain.codes)
 
 
+def test_of_few_rows_columns_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a cell is takes a number for each column and marginal, however few rows are asked for."""
+    columns, rows, marginals = 12, 9, 66
+    fields = "\n".join(
+        f"  - {{name: c{place}, type: boolean, constraints: {{required: true}}}}" for place in range(columns)
+    )
+    schema = Schema.from_text(f"name: t\nfields:\n{fields}\ndpsynth: {{unit: {{kind: row}}, public_rows: 1000}}\n")
+    assert set(schema.domain.sizes) == {3}
+    monkeypatch.setattr(balanced, "_MOST_LOOKS", columns * marginals)
+    assert is_balanced(schema, rows)
+    monkeypatch.setattr(balanced, "_MOST_LOOKS", columns * marginals - 1)
+    assert not is_balanced(schema, rows)
+
+
 def test_where_the_model_rounds_nearly_every_cell_it_is_a_plain_sample(model: FittedGraphicalModel) -> None:
     enough = -(-model.schema.domain.cells() // 4)
     assert is_balanced(model.schema, enough - 1)

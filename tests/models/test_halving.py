@@ -61,6 +61,23 @@ def test_one_of_each_two_neighbours_is_kept(rows: int, seed: int) -> None:
         assert any(np.array_equal(kept, one) for one in codes[2 * place : 2 * place + 2])
 
 
+@given(pairs=st.integers(0, 90), seed=st.integers(0, 100))
+def test_with_all_neighbours_exchanged_exactly_the_others_are_kept(pairs: int, seed: int) -> None:
+    """So a record that is kept and one that is not have the same distribution, and each has that of both."""
+    codes = records(2 * pairs, seed)
+    exchanged = codes.reshape(-1, 2, 4)[:, ::-1].reshape(-1, 4)
+    both = halved(codes, DOMAIN, PAIRS) + halved(exchanged, DOMAIN, PAIRS)
+    np.testing.assert_array_equal(both, codes[::2] + codes[1::2])
+
+
+@given(fours=st.integers(0, 45), seed=st.integers(0, 100))
+def test_a_half_has_its_neighbours_by_chance_too_and_can_be_halved_again(fours: int, seed: int) -> None:
+    codes = records(4 * fours, seed)
+    exchanged = codes.reshape(-1, 2, 2, 4)[:, ::-1].reshape(-1, 4)
+    half = halved(codes, DOMAIN, PAIRS)
+    np.testing.assert_array_equal(halved(exchanged, DOMAIN, PAIRS), half.reshape(-1, 2, 4)[:, ::-1].reshape(-1, 4))
+
+
 def test_pairs_are_missed_by_a_small_part_of_what_a_random_half_misses() -> None:
     whole = records(20_000, 1)
     assert 0.7 < missed(whole, random_half(whole, 2), [*PAIRS]) < 0.9
