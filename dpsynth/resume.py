@@ -15,7 +15,7 @@ from dpsynth.certification.canaries import draw_canaries
 from dpsynth.certification.certificate import Override
 from dpsynth.certification.checkpoint import CheckpointFolder
 from dpsynth.certification.commitment import is_commitment
-from dpsynth.certification.facts import configuration_of
+from dpsynth.certification.facts import begun_by_other_code, configuration_of
 from dpsynth.certification.policy import Policy, default_policy
 from dpsynth.certification.record_gate import plan_gate
 from dpsynth.curator.authority import Life
@@ -70,11 +70,16 @@ def resume_release(
     rows: TableLike = data if data is not None else Path(order.data)
     if data is None and not order.data:
         raise InvalidInput("the release began with a table that was no file: give it again")
-    if any(
-        entry.kind is EntryKind.NOTE and entry.release_id == order.release_id and not is_commitment(entry.purpose)
-        for entry in ledger.entries(schema.dataset)
-    ):
+    own = [entry for entry in ledger.entries(schema.dataset) if entry.release_id == order.release_id]
+    if any(entry.kind is EntryKind.NOTE and not is_commitment(entry.purpose) for entry in own):
         raise BundleError("this release was judged before, and a second try is a release of its own")
+    changed = begun_by_other_code((entry.kind.value, entry.software_sha256) for entry in own)
+    if changed and policy.audit_layers and override is None:
+        raise InvalidInput(
+            "the release was begun by other code than what runs here, and no audit on record is about both: resume it "
+            "with the code that began it. A named person may order it all the same (--override-by NAME "
+            "--override-reason WHY); it will not pass"
+        )
     check_destination(Path(order.out), order.table, rows=order.rows or schema.public_rows, columns=len(schema.columns))
     check_internal_folder(Path(order.internal), release_folder=Path(order.out))
     rng = np.random.default_rng(int(order.seed))

@@ -153,6 +153,7 @@ def test_interrupted_while_it_trains(data: Path, ledger: Ledger, monkeypatch: py
     check_one_charge(ledger)
     certificate = made.certificate.document
     assert [check.name for check in certificate.checks if check.verdict == "FAIL"] == []
+    assert "implementation audits" in {check.name for check in certificate.checks if check.verdict == "PASS"}
     opened = verify_release(made.folder, commitment=made.internal_folder)
     assert opened.problems == ()
     assert "model and seed give its table" in opened.checks[-1].explanation
@@ -273,6 +274,25 @@ def test_what_is_played_again_makes_the_same_table(data: Path, ledger: Ledger, m
     resume(data, ledger)
     for first, later in zip(*tables, strict=True):
         np.testing.assert_array_equal(first, later)
+
+
+def test_what_other_code_has_begun_is_not_ended_under_audits_of_this_one(
+    data: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undo = dying(monkeypatch, StepAllowance, "charge", after=2)
+    with pytest.raises(KeyboardInterrupt):
+        begin(data, ledger)
+    undo()
+    monkeypatch.setattr("dpsynth.certification.facts.software_digest", lambda: "f" * 64)
+    before = len(ledger.entries())
+    with pytest.raises(InvalidInput, match="begun by other code than what runs here"):
+        resume(data, ledger, override=None)
+    assert len(ledger.entries()) == before
+    certificate = resume(data, ledger).certificate
+    assert certificate.document.audits.missing == ("L0", "L1", "L2")
+    check = next(each for each in certificate.document.checks if each.name == "implementation audits")
+    assert check.verdict == "INCONCLUSIVE"
+    assert "begun by other code than what ended it" in check.value
 
 
 class TestAdversaries:

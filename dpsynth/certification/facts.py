@@ -32,6 +32,7 @@ from dpsynth.ledger import (
     head_of_extract,
     planned_release,
 )
+from dpsynth.ledger.authorship import software_digest
 from dpsynth.schema.schema import Schema
 
 _NOTED = re.compile("withheld, (?P<verdict>FAIL|INCONCLUSIVE), certificate [0-9a-f]{64}")
@@ -105,7 +106,10 @@ class ReleaseFacts:
 
     def audits(self, policy: Policy) -> VersionAudits:
         """Return what is recorded about the running version and this generator."""
-        return audits_of_this_version(self.audited, policy.audit_layers.split())
+        begun = (_content(line) for line in self.ledger_entries)
+        said = [(str(content.get("kind")), str(content.get("software_sha256", ""))) for content in begun]
+        found = audits_of_this_version(self.audited, policy.audit_layers.split())
+        return dataclasses.replace(found, changed=begun_by_other_code(said))
 
     @property
     def event(self) -> DpEvent:
@@ -226,6 +230,16 @@ def attempts_among(entries: Iterable[LedgerEntry]) -> tuple[Attempt, ...]:
         elif (noted := _NOTED.fullmatch(entry.purpose)) and entry.release_id in attempts:
             attempts[entry.release_id] = dataclasses.replace(attempts[entry.release_id], verdict=noted["verdict"])
     return tuple(attempts.values())
+
+
+def begun_by_other_code(entries: Iterable[tuple[str, str]]) -> bool:
+    """Return whether any life of a release was asked for, opened the rows or trained by other code than what runs.
+
+    Args:
+        entries: kind and digest of the writer's source code of the release's entries; empty where none is on record.
+    """
+    asking = {EntryKind.RESERVE.value, EntryKind.OPEN.value, EntryKind.STEPS.value}
+    return any(kind in asking and digest not in {"", software_digest()} for kind, digest in entries)
 
 
 def note_of_withheld(verdict: str, certificate_sha256: str) -> str:

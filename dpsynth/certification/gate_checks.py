@@ -56,6 +56,8 @@ def audits_found(audits: VersionAudits) -> str:
     """Return which audits of the code that runs are on record, and which are asked for and are not, in words."""
     if audits.failed:
         return f"{audits.described} failed {', '.join(audits.failed)}"
+    if audits.changed:
+        return f"none counts: the release was begun by other code than what ended it ({audits.described})"
     if not audits.results:
         return f"no recorded audit for this version ({audits.described})"
     passed = ", ".join(f"{result.id} ({result.layer})" for result in audits.results)

@@ -31,7 +31,7 @@ NOT_INSTALLED = "not installed as a package"
 """The version of a checkout that is only on the path: no line of the register is about it."""
 
 FOREIGN = "code from outside of dpsynth"
-"""What stands for the name of a generator that another package defines: no line of the register is about it."""
+"""What stands for the name of a generator that is none of the registry: no line of the register is about it."""
 
 _BLIND, _OF_TRAININGS = ("L1", "L2"), {"worst_case_game", "gradient_canary"}
 
@@ -75,6 +75,8 @@ class VersionAudits:
         required: layers that the policy asks for.
         trains: whether the generator asks for gradients or votes, to which the worst-case game is blind: L1 and L2 then
             need the gradient canary as well.
+        changed: whether other code has begun the release: what is on record is about one of the two, so it refutes, but
+            lets nothing pass.
     """
 
     software_version: str
@@ -83,6 +85,7 @@ class VersionAudits:
     generator: str
     required: tuple[str, ...] = ()
     trains: bool = False
+    changed: bool = False
 
     @property
     def described(self) -> str:
@@ -102,6 +105,8 @@ class VersionAudits:
         return tuple(layer for layer in self.required if not self._passed(layer))
 
     def _passed(self, layer: str) -> bool:
+        if self.changed or self.generator == FOREIGN:
+            return False  # what is on record about all generators is about those of the registry
         campaigns = {result.campaign for result in self.results if (result.layer, result.result) == (layer, "PASS")}
         return bool(campaigns) and (not self.trains or layer not in _BLIND or campaigns >= _OF_TRAININGS)
 
@@ -148,15 +153,16 @@ def audits_of_this_version(
 def audited_name(generator: object, chosen: str = "") -> str:
     """Return under which name audits of a generator are on record.
 
-    Whatever its own name says, a class that another package defines was not audited: the digest is not of its code.
+    Whatever name and module it says, a class other than that of the registry was not audited: the digest is not of its
+    code.
 
     Args:
         generator: the generator.
         chosen: what it picked, if it is `auto`; both have lines, as `auto: mst`.
     """
-    if not type(generator).__module__.startswith("dpsynth."):
+    name = str(getattr(generator, "name", ""))
+    if name not in {entry.name for entry in GENERATORS} or type(generator) is not type(find_generator(name)):
         return FOREIGN
-    name = str(getattr(generator, "name", FOREIGN))
     return f"{name}: {chosen}" if chosen else name
 
 

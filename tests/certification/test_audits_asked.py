@@ -37,6 +37,12 @@ class Own(Independent):
     """What a user may write: a generator of the registry with a change, under the name that it inherits."""
 
 
+class Posing(Independent):
+    """The same, and it says of itself that the package defines it."""
+
+    __module__ = "dpsynth.generators.independent"
+
+
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     """Put a register in the place of all others."""
@@ -189,6 +195,25 @@ def test_a_generator_of_somebody_else_is_not_covered_by_the_name_that_it_bears(
     assert ledger.head().index == 1
 
 
+@pytest.mark.parametrize("maker", [Own(), Posing()])
+def test_neither_is_it_by_lines_about_all_generators_or_by_the_module_that_it_names(
+    ledger: Ledger, recorded: Recorded, maker: Independent
+) -> None:
+    recorded(current_register())
+    assert {line.generator for line in current_register()} == {"all"}
+    assert planned(ledger, load_policy("default"), generator("independent")).obstacles == ()
+    (obstacle,) = planned(ledger, load_policy("default"), maker).obstacles
+    assert f"of {FOREIGN}" in obstacle
+    assert "none is on record in L0, L1, L2" in obstacle
+
+
+def test_a_failed_audit_of_all_generators_refuses_those_of_others_too(ledger: Ledger, recorded: Recorded) -> None:
+    first, *others = current_register()
+    recorded([replace(first, result="FAIL"), *others])
+    (obstacle,) = planned(ledger, load_policy("default"), Own()).obstacles
+    assert "no policy lets that pass" in obstacle
+
+
 def test_a_policy_of_ones_own_may_ask_for_nothing_and_the_certificate_says_so(
     tmp_path: Path, ledger: Ledger, recorded: Recorded
 ) -> None:
@@ -211,4 +236,4 @@ def test_every_generator_of_the_registry_has_its_own_name_in_the_register() -> N
         if not entry.extra:
             assert audited_name(generator(entry.name)) == entry.name
     assert audited_name(generator("auto"), "mst") == "auto: mst"
-    assert audited_name(Own()) == FOREIGN
+    assert audited_name(Own()) == audited_name(Posing()) == FOREIGN
