@@ -7,6 +7,7 @@ from dpsynth.certification.facts import ReleaseFacts
 from dpsynth.certification.gate_document import AuditResultSection, AuditsSection, RecordGateSection
 from dpsynth.certification.implementation_audits import VersionAudits, as_layer
 from dpsynth.certification.policy import Policy, Verdict
+from dpsynth.certification.policy_file import PRESETS, load_policy
 from dpsynth.certification.record_evidence import MatchCounts, bounds_on_excess
 
 _DIGITS = 6
@@ -107,3 +108,31 @@ def problem_of_gates(document: CertificateDocument) -> str | None:
     if Verdict(section.verdict) is not Verdict.worst(excess.verdict for excess in found):
         return "the verdict of its record gate does not follow from its numbers"
     return None
+
+
+def problem_of_audits(document: CertificateDocument) -> str | None:
+    """Return whether the check of the audits says something else than the audits that it lists; None where it does not.
+
+    Where the policy is a preset of this version, what that asks for has to be on the list, whatever else is said.
+    """
+    said = {check.name: check.verdict for check in document.checks}.get("implementation audits")
+    if document.audits is None or said is None:
+        return None
+    policy = next((one for one in map(load_policy, PRESETS) if one.digest == document.policy_sha256), None)
+    asked = set() if policy is None else set(policy.audit_layers.split())
+    results = {(line.layer, line.result) for line in document.audits.results}
+    missing = {*document.audits.missing, *(asked - {layer for layer, result in results if result == "PASS"})}
+    found = Verdict.INCONCLUSIVE if missing else Verdict.PASS
+    if "FAIL" in {result for _, result in results}:
+        found = Verdict.FAIL
+    return None if said == found.value else "its check of the audits says something else than the audits that it lists"
+
+
+def remark_on_policy(document: CertificateDocument) -> str:
+    """Return what a reader has to know who goes by the name of the policy; empty where that is not misleading."""
+    if document.policy not in PRESETS or document.policy_sha256 in {None, load_policy(document.policy).digest}:
+        return ""
+    return (
+        f"; its policy is called '{document.policy}', but is not what comes with this version by that name: read the "
+        "limits of its checks"
+    )

@@ -25,7 +25,7 @@ from dpsynth.certification.canary_numbers import problem_of_canaries
 from dpsynth.certification.certificate import Certificate
 from dpsynth.certification.checks import CHECK_NAMES, FIRST_CHECK_NAMES
 from dpsynth.certification.commitment_checks import problem_of_commitment
-from dpsynth.certification.gate_sections import problem_of_gates
+from dpsynth.certification.gate_sections import problem_of_audits, problem_of_gates, remark_on_policy
 from dpsynth.certification.limits import PUBLISHED_LIMITS
 from dpsynth.certification.negative_control import problem_of, repeated
 from dpsynth.certification.opening import audit_opening
@@ -230,7 +230,8 @@ class _Release:
         asked = FIRST_CHECK_NAMES if document.policy_sha256 is None else CHECK_NAMES
         if tuple(check.name for check in document.checks) != asked:
             raise _Refuted("it does not answer exactly the questions that the policy asks")
-        for problem_in in (problem_of_gates, problem_of_canaries, problem_of_power, problem_of_dependencies):
+        agree = (problem_of_gates, problem_of_audits, problem_of_canaries, problem_of_power, problem_of_dependencies)
+        for problem_in in agree:
             contradiction = problem_in(document)
             if contradiction is not None:
                 raise _Refuted(contradiction)
@@ -240,7 +241,8 @@ class _Release:
             raise _Refuted("its error bars are not about the columns of the table")
         if document.limits not in PUBLISHED_LIMITS:
             raise _Refuted("its text on what it does not say is not the published one")
-        return f"in the published form, version {document.schema_version}, issued {document.issued_at}"
+        form = f"in the published form, version {document.schema_version}, issued {document.issued_at}"
+        return form + remark_on_policy(document)
 
     def check_verdict(self) -> str:
         document = self._certificate.document

@@ -333,6 +333,42 @@ def test_canaries_that_contradict_their_counts_are_refused(
     assert reason in verification.problems[0]
 
 
+@pytest.mark.parametrize("other_policy", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda audits: audits.update(missing=["L1"]),
+        lambda audits: audits["results"][0].update(result="FAIL"),
+        lambda audits: audits.update(results=[]),
+    ],
+    ids=["one is missing", "one has failed", "none is listed"],
+)
+def test_a_check_of_audits_that_contradicts_their_list_is_refused(
+    folder: Path, key: SigningKey, change: Change, other_policy: bool
+) -> None:
+    def plant(content: dict) -> None:
+        change(content["audits"])
+        if other_policy:
+            content["policy_sha256"] = "0" * 64
+
+    verification = verify_release(edited(folder, key, plant))
+    if other_policy and not json.loads((folder / "certificate.json").read_text())["audits"]["results"]:
+        assert failed(verification) == set()  # what nobody knows may have asked for none
+        return
+    assert failed(verification) == {"certificate"}
+    assert "check of the audits says something else" in verification.problems[0]
+
+
+def test_a_policy_that_bears_the_name_of_a_preset_is_told_from_it(folder: Path, key: SigningKey) -> None:
+    def explained(place: Path) -> str:
+        return next(check.explanation for check in verify_release(place).checks if check.name == "certificate")
+
+    assert "policy" not in explained(folder)
+    assert "its policy is called 'default', but is not what comes with" in explained(
+        edited(folder, key, lambda content: content.update(policy_sha256="0" * 64))
+    )
+
+
 @pytest.mark.parametrize(("tolerance", "passed"), [(0.001, False), (0.06, True)])
 def test_the_verdict_of_the_canaries_follows_from_the_tolerance_of_an_unknown_policy(
     folder: Path, key: SigningKey, tolerance: float, passed: bool
