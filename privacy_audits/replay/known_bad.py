@@ -52,6 +52,7 @@ _DUE = {
     "a generator that memorises": "what is published differs",
     "memorises for large samples only": "what is published differs",
     "a seed of the spread read from rows": "what is published differs",
+    "error bars read from rows": "what is published differs",
     "sums divided by the batch that was drawn": "what is published differs",
     "every second charge skipped": "left and was not charged",
     "noise beside the gate": "drew noise beside the gate",
@@ -168,9 +169,8 @@ class _Remembers:
     row: list[int]
     fewest: int
 
-    @property
-    def total(self) -> float:
-        return float(self.model.total)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
 
     def sample(self, rows: int, *, rng: np.random.Generator) -> Any:
         table = self.model.sample(rows, rng=rng)
@@ -178,9 +178,6 @@ class _Remembers:
             table.codes.flags.writeable = True
             table.codes[0] = self.row
         return table
-
-    def save(self, folder: Any) -> None:
-        self.model.save(folder)
 
 
 @dataclass(frozen=True)
@@ -200,15 +197,38 @@ class _Spreads:
     model: Any
     seed: int
 
-    @property
-    def total(self) -> float:
-        return float(self.model.total)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
 
     def sample(self, rows: int, *, rng: np.random.Generator) -> Any:
         return replace(self.model.sample(rows, rng=rng), spread_seed=self.seed)
 
-    def save(self, folder: Any) -> None:
-        self.model.save(folder)
+
+@dataclass(frozen=True)
+class KnowsItsErrors:
+    """Draws honest rows and saves an honest model, and states error bars that follow from the real table."""
+
+    inner: Any = field(default_factory=Independent)
+
+    def fit(self, curator: Any, budget: PrivacyBudget, *, rng: np.random.Generator) -> Any:
+        """Return a model that knows how many rows there are."""
+        model = self.inner.fit(curator, budget, rng=rng)
+        return _Knows(model, len(unseal(curator.sealed_rows()).training[0]))
+
+
+@dataclass(frozen=True)
+class _Knows:
+    model: Any
+    rows: int
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def error_bars(self, table: Any, *, rng: np.random.Generator) -> Any:
+        stated = self.model.error_bars(table, rng=rng)
+        return replace(
+            stated, bars=tuple(replace(bar, expected=abs(self.model.total - self.rows)) for bar in stated.bars)
+        )
 
 
 # ----------------------------------------------------------------------------------------------------------- curators
@@ -362,6 +382,7 @@ def twins() -> tuple[Twin, ...]:
         Twin("a generator that memorises", "DataSynthesizer", fit_of(Memorises()), one),
         Twin("memorises for large samples only", "DataSynthesizer", fit_of(Memorises(fewest=1000)), one),
         Twin("a seed of the spread read from rows", "rule 32", fit_of(SpreadsByRows()), one),
+        Twin("error bars read from rows", "rule 32", fit_of(KnowsItsErrors()), one),
         Twin(
             "sensitivity of one row for a unit of many",
             "dp-recorder",

@@ -92,17 +92,20 @@ def front_door(table: pd.DataFrame, schema: Schema, ledger: Ledger, noise: Noise
 
 
 def fit_of(generator: Any, door: Door = front_door) -> Run:
-    """Return what fits `generator` and publishes the model, in a file, and samples of several sizes."""
+    """Return what fits `generator` and publishes samples, error bars, answers and the saved model."""
 
     def run(table: pd.DataFrame, schema: Schema, ledger: Ledger, noise: NoiseSource) -> Published:
         curator = door(table, schema, ledger, noise)
         model = generator.fit(curator, BUDGET, rng=np.random.default_rng(0))
         digest = hashlib.sha256(repr(float(model.total)).encode())
         for rows in _SAMPLES:
-            table = model.sample(rows, rng=np.random.default_rng(0))
-            digest.update(table.codes.tobytes())
+            made = model.sample(rows, rng=np.random.default_rng(0))
+            digest.update(made.codes.tobytes())
             # What is spread inside of bins follows from the seed.
-            digest.update(repr((table.spread_seed, sorted(table.provenance.items()))).encode())
+            digest.update(repr((made.spread_seed, sorted(made.provenance.items()))).encode())
+        digest.update(repr(model.error_bars(made, rng=np.random.default_rng(0))).encode())
+        for answer in model.measurements:
+            digest.update(repr((answer.clique, answer.stddev)).encode() + answer.counts.tobytes())
         with tempfile.TemporaryDirectory() as folder:
             model.save(Path(folder) / "model")
             for file in sorted(Path(folder).rglob("*")):
